@@ -1,0 +1,101 @@
+import type { Boundary } from "../linalg/geometry.ts";
+import type { Guarantee } from "../linalg/bound.ts";
+
+/** The audit report, `lipschitz.audit/1`: what `--json` prints and every reporter reads. Stable; fields are only added. */
+export interface AuditReport {
+  readonly schema: "lipschitz.audit/1";
+  readonly model: {
+    readonly files: readonly string[];
+    readonly format: string;
+    readonly bytes: number;
+    /** Stored numbers, all tensors. */
+    readonly parameters: number;
+  };
+  readonly settings: {
+    readonly guarantee: Guarantee;
+    /** Chance that any upper bound in this report is too small: the union over its layers; 0 at `proof`. */
+    readonly failureProbability: number | null;
+    /** The seed as given, or as drawn from the operating system (decimal string). */
+    readonly seed: string;
+    readonly threads: number;
+    readonly version: string;
+    readonly [key: string]: unknown;
+  };
+  /** [covered, total] */
+  readonly coverage: { readonly tensors: readonly [number, number]; readonly parameters: readonly [number, number] };
+  /** One entry per use of a weight, in the order of the graph or the file. */
+  readonly layers: readonly LayerReport[];
+  /** null for a file without a graph. */
+  readonly network: NetworkReport | null;
+  readonly problems: readonly Problem[];
+}
+
+export type OperatorKind = "dense" | "conv" | "conv-transpose" | "embedding" | "recurrent";
+
+export interface SigmaReport {
+  readonly lower: number;
+  /** null at `estimate`, or where no finite bound is known. */
+  readonly upper: number | null;
+  /** At `estimate` only. */
+  readonly estimate?: number;
+  readonly guarantee: Guarantee;
+  readonly method: string;
+  readonly iterations?: number;
+}
+
+export interface GeometryReport {
+  /** [channels, ...spatial]; null entries where unknown. */
+  readonly inputShape: readonly (number | null)[];
+  readonly strides: readonly number[];
+  readonly padding: readonly (readonly [number, number])[];
+  readonly dilations: readonly number[];
+  readonly groups: number;
+  readonly boundary: Boundary;
+}
+
+export interface LayerReport {
+  readonly name: string;
+  /** The stored tensor's name. */
+  readonly weight: string;
+  readonly operator: OperatorKind;
+  readonly shape: readonly number[];
+  readonly dtype: string;
+  readonly geometry?: GeometryReport;
+  /** null when the weight could not be read or holds a NaN or infinity (then `problems` says so). */
+  readonly sigma: SigmaReport | null;
+  /** Convolutions only: the norm of the kernel reshaped to c_out × (c_in·k), what other tools call the spectral norm. */
+  readonly reshapedSigma?: { readonly lower: number; readonly upper: number | null };
+  /** Of the stored tensor; null when unreadable. */
+  readonly frobenius: number | null;
+  /** ‖W‖_F²/σ² (convolutions: σ of the reshaped kernel); null when unknown or zero. */
+  readonly stableRank: number | null;
+  /** Leading singular values, largest first, where they were asked for (the HTML report's spectrum). */
+  readonly spectrum?: readonly number[];
+  readonly problems: readonly string[];
+}
+
+export interface NetworkReport {
+  readonly lipschitz: {
+    readonly lower: number | null;
+    readonly upper: number | null;
+    readonly guarantee: Guarantee;
+    readonly method: "eclipse-fast" | "product";
+  };
+  /** The graph's bound by rules alone; null if unbounded or not a pure chain. */
+  readonly product: number | null;
+  readonly cascade: readonly {
+    readonly node: string;
+    readonly op: string;
+    readonly factor: number;
+    readonly cumulative: number;
+    readonly because: string;
+  }[];
+  readonly unbounded: readonly { readonly node: string; readonly op: string; readonly because: string }[];
+}
+
+export interface Problem {
+  readonly severity: "error" | "warning";
+  /** Layer, tensor, file or node concerned. */
+  readonly where: string;
+  readonly message: string;
+}
