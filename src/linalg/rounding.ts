@@ -43,6 +43,8 @@ export function sqrtUp(x: number): number {
   if (x === 0) return 0;
   if (!(x > 0)) return Number.NaN;
   if (x === Number.POSITIVE_INFINITY) return x;
+  // Squares of such roots would be subnormal and the check below meaningless; scaling by 4^±k is exact.
+  if (x < 2 ** -500) return sqrtUp(x * 2 ** 600) * 2 ** -300;
   let r = up(Math.sqrt(x));
   while (!(down(r * r) >= x)) r = up(r);
   return r;
@@ -53,6 +55,7 @@ export function sqrtDown(x: number): number {
   if (x === 0) return 0;
   if (!(x > 0)) return Number.NaN;
   if (x === Number.POSITIVE_INFINITY) return Number.MAX_VALUE;
+  if (x < 2 ** -500) return sqrtDown(x * 2 ** 600) * 2 ** -300;
   let r = down(Math.sqrt(x));
   while (!(up(r * r) <= x)) r = down(r);
   return r;
@@ -74,25 +77,13 @@ export function sumOfSquaresDown(sum: number, count: number): number {
   return down(sum * (1 - (count + 4) * ULP));
 }
 
-/** The power of two p with 1 ≤ p·x < 2, x > 0 finite; exact to multiply by unless the product is subnormal. */
+/**
+ * A power of two p with 1 ≤ p·x < 2 for finite x > 0 (smaller products only for x below 2⁻¹⁰²², where p stops at
+ * 2¹⁰²²). Multiplying by p is exact unless the product is subnormal.
+ */
 export function scaleToUnit(x: number): number {
   let p = 1;
-  let y = x;
-  while (y >= 2 ** 32) {
-    y *= 2 ** -32;
-    p *= 2 ** -32;
-  }
-  while (y < 2 ** -32) {
-    y *= 2 ** 32;
-    p *= 2 ** 32;
-  }
-  while (y >= 2) {
-    y /= 2;
-    p /= 2;
-  }
-  while (y < 1) {
-    y *= 2;
-    p *= 2;
-  }
+  while (p * x >= 2) p /= 2;
+  while (p * x < 1 && p < 2 ** 1022) p *= 2;
   return p;
 }
