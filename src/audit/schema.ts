@@ -1,5 +1,6 @@
-import type { Boundary } from "../linalg/geometry.ts";
 import type { Guarantee } from "../linalg/bound.ts";
+import type { Boundary } from "../linalg/geometry.ts";
+import type { OperatorKind } from "../network/use.ts";
 
 /** The audit report, `lipschitz.audit/1`: what `--json` prints and every reporter reads. Stable; fields are only added. */
 export interface AuditReport {
@@ -22,15 +23,16 @@ export interface AuditReport {
     readonly [key: string]: unknown;
   };
   /** [covered, total] */
-  readonly coverage: { readonly tensors: readonly [number, number]; readonly parameters: readonly [number, number] };
+  readonly coverage: {
+    readonly tensors: readonly [number, number];
+    readonly parameters: readonly [number, number];
+  };
   /** One entry per use of a weight, in the order of the graph or the file. */
   readonly layers: readonly LayerReport[];
   /** null for a file without a graph. */
   readonly network: NetworkReport | null;
   readonly problems: readonly Problem[];
 }
-
-export type OperatorKind = "dense" | "conv" | "conv-transpose" | "embedding" | "recurrent";
 
 export interface SigmaReport {
   readonly lower: number;

@@ -1,4 +1,5 @@
 import type { DType } from "./dtype.ts";
+import type { OnnxModel } from "./onnx/types.ts";
 import type { ByteSource } from "./source.ts";
 
 /** Where a tensor's little-endian elements lie, uncompressed and contiguous, in one of the model's files. */
@@ -54,14 +55,17 @@ export interface Model {
   /** In file order. Tensors with the same storage may appear once per name. */
   readonly tensors: readonly TensorEntry[];
   readonly warnings: readonly ModelWarning[];
-  /** ONNX only: the parsed graph, for `network/`. */
-  readonly graph?: unknown;
+  /** ONNX only: the parsed file, for `network/`. */
+  readonly onnx?: OnnxModel;
   /**
    * The same model with some tensors replaced, as whole files ready to be written; the inputs are not touched.
    * `replace` is asked for one tensor at a time, in file order, so that only one is in memory.
    * Returns every file of the model, replaced or not.
    */
-  rewrite(replaced: ReadonlySet<TensorEntry>, replace: (entry: TensorEntry) => Promise<Uint8Array>): readonly OutputFile[];
+  rewrite(
+    replaced: ReadonlySet<TensorEntry>,
+    replace: (entry: TensorEntry) => Promise<Uint8Array>,
+  ): readonly OutputFile[];
   close(): Promise<void>;
 }
 
