@@ -19,8 +19,7 @@ export function up(x: number): number {
 /** A number ≤ every real that rounds to x ≥ 0, never negative. NaN stays NaN. */
 export function down(x: number): number {
   if (x === Number.POSITIVE_INFINITY) return Number.MAX_VALUE;
-  const y = x * (1 - ULP) - TINY;
-  return y < 0 ? 0 : y;
+  return Math.max(x * (1 - ULP) - TINY, 0);
 }
 
 /** a + b rounded up, a, b ≥ 0. */

@@ -1,0 +1,223 @@
+import { kernels } from "../kernels/index.ts";
+import type { SymbolKernel } from "../kernels/types.ts";
+import { Lanczos } from "./lanczos.ts";
+import { deriveSeed, RandomStream } from "./random.ts";
+import { ROOT_ERROR } from "./roots-of-unity.ts";
+import {
+  addUp,
+  divUp,
+  down,
+  gamma,
+  mulUp,
+  scaleToUnit,
+  sqrtDown,
+  sqrtUp,
+  sumOfSquaresUp,
+  up,
+} from "./rounding.ts";
+import { baseFrequencies, PhaseTable, type SymbolGrid } from "./symbol-grid.ts";
+import { certifiedSquare } from "./verified-cholesky.ts";
+
+/** A real convolution kernel: c_out × (c_in/groups) × taps, row-major, taps fastest. */
+export interface KernelTensor {
+  readonly values: Float64Array;
+  readonly channelsOut: number;
+  /** c_in / groups. */
+  readonly channelsIn: number;
+  readonly groups: number;
+  /** Spatial sizes; their product is the number of taps. */
+  readonly size: readonly number[];
+}
+
+export interface SymbolBoundOptions {
+  readonly guarantee: "probable" | "proof";
+  /** Relative looseness allowed above the grid maximum. */
+  readonly gap: number;
+  /** For all frequencies together (`probable`). */
+  readonly failureProbability: number;
+  readonly seed: bigint;
+  /** A value σ₁ is known to reach: frequencies provably below it need no closer look. */
+  readonly floor: number;
+  /** Only frequencies with index ≡ part (mod parts), so that threads can share the grid. */
+  readonly part?: number;
+  readonly parts?: number;
+}
+
+/** The largest norm over a grid of frequencies, enclosed. */
+export interface SymbolBound {
+  readonly lower: number;
+  readonly upper: number;
+  /** Matrices examined: groups × frequencies. */
+  readonly frequencies: number;
+}
+
+const SQRT2_UP = up(Math.SQRT2);
+const LANCZOS_LIMIT = 300;
+
+/** How far a computed symbol matrix may be from the true one, in the Frobenius norm, per unit ‖W‖_F. */
+function symbolError(axes: number, taps: number, aliases: number): number {
+  const root = mulUp(SQRT2_UP, ROOT_ERROR);
+  const product = mulUp(SQRT2_UP, gamma(2));
+  const phase = mulUp(addUp(mulUp(axes, root), mulUp(axes - 1, product)), 1.001);
+  const sum = mulUp(mulUp(SQRT2_UP, gamma(taps + 1)), 1.001);
+  return mulUp(addUp(phase, sum), mulUp(sqrtUp(taps), sqrtUp(aliases)));
+}
+
+/**
+ * Encloses max over the grid of ‖[F(ω + 2πj/s)]_j‖/√∏s, for all groups, times the grid's factor: an upper bound of
+ * the convolution's norm. `proof` verifies one Cholesky factorisation per frequency; `probable` runs Lanczos with
+ * an independent random start at each and adds up the failure probabilities.
+ */
+export function symbolBound(
+  kernel: KernelTensor,
+  grid: SymbolGrid,
+  options: SymbolBoundOptions,
+): SymbolBound {
+  const task = new GridTask(kernel, grid, options);
+  for (let group = 0; group < kernel.groups; group++) task.run(group);
+  return task.result();
+}
+
+class GridTask {
+  readonly #kernel: KernelTensor;
+  readonly #grid: SymbolGrid;
+  readonly #options: SymbolBoundOptions;
+  readonly #phases: PhaseTable;
+  readonly #frequencies: number[][];
+  readonly #scale: number;
+  readonly #error: number;
+  readonly #parts: number;
+  /** Largest rigorous lower bound and certified upper bound so far, scaled, before dividing by √aliases. */
+  #lower = 0;
+  #upper = 0;
+  /** The shift every frequency so far has been compared with (proof), or the level below which to stop (probable). */
+  #level: number;
+  #examined = 0;
+
+  constructor(kernel: KernelTensor, grid: SymbolGrid, options: SymbolBoundOptions) {
+    this.#kernel = kernel;
+    this.#grid = grid;
+    this.#options = options;
+    this.#phases = new PhaseTable(grid, kernel.size);
+    this.#frequencies = baseFrequencies(grid);
+    this.#parts = options.parts ?? 1;
+    let max = 0;
+    for (const w of kernel.values) max = Math.max(max, Math.abs(w));
+    this.#scale = max > 0 ? scaleToUnit(max) : 1;
+    this.#error = symbolError(kernel.size.length, this.#phases.taps, this.#phases.aliases);
+    this.#level = (options.floor / grid.factor) * this.#scale * Math.sqrt(this.#phases.aliases);
+  }
+
+  run(group: number): void {
+    const { values, rows, cols } = this.#groupMatrix(group);
+    let sum = 0;
+    for (const w of values) sum += w * w;
+    // The last term covers entries that became subnormal when scaled.
+    const frobenius = addUp(sqrtUp(sumOfSquaresUp(sum, values.length)), mulUp(values.length, 2 ** -1000));
+    const eta = mulUp(this.#error, frobenius);
+    const symbol = kernels().symbol(values, rows, cols, this.#phases.taps);
+    for (let i = 0; i < this.#frequencies.length; i++) {
+      const global = group * this.#frequencies.length + i;
+      if (global % this.#parts !== (this.#options.part ?? 0)) continue;
+      this.#phases.set(this.#frequencies[i]!);
+      symbol.setFrequency(this.#phases.cos, this.#phases.sin, this.#phases.aliases);
+      const terms = cols * this.#phases.aliases;
+      if (this.#options.guarantee === "proof") this.#prove(symbol, rows, terms, eta);
+      else this.#probe(symbol, rows, terms, eta, global);
+      this.#examined++;
+    }
+  }
+
+  result(): SymbolBound {
+    const root = sqrtUp(this.#phases.aliases);
+    const unscaled = (x: number) => x / this.#scale;
+    return {
+      lower: down(unscaled(down(this.#lower / root))),
+      upper: mulUp(up(unscaled(divUp(this.#upper, down(root)))), this.#grid.factor),
+      frequencies: this.#examined,
+    };
+  }
+
+  /** One group's kernel, scaled; at stride 1 with the shorter side as rows (F and Fᵀ have the same norm). */
+  #groupMatrix(group: number): { values: Float64Array; rows: number; cols: number } {
+    const { values, channelsOut, channelsIn, groups } = this.#kernel;
+    const taps = this.#phases.taps;
+    const rows = channelsOut / groups;
+    const from = values.subarray(group * rows * channelsIn * taps, (group + 1) * rows * channelsIn * taps);
+    if (this.#phases.aliases > 1 || rows <= channelsIn) {
+      return { values: from.map((w) => w * this.#scale), rows, cols: channelsIn };
+    }
+    const flipped = new Float64Array(from.length);
+    for (let o = 0; o < rows; o++)
+      for (let i = 0; i < channelsIn; i++)
+        for (let q = 0; q < taps; q++)
+          flipped[(i * rows + o) * taps + q] = from[(o * channelsIn + i) * taps + q]! * this.#scale;
+    return { values: flipped, rows: channelsIn, cols: rows };
+  }
+
+  /** Certifies ‖F‖ ≤ level at the current frequency, raising the level as far as needed. */
+  #prove(symbol: SymbolKernel, rows: number, terms: number, eta: number): void {
+    const gram = mulUp(SQRT2_UP, gamma(2 * terms));
+    const growth = mulUp(SQRT2_UP, gamma(2 * rows + 4));
+    // Every entry of the trace is a sum of 2·terms squares.
+    const trace = up(symbol.formGram().trace * (1 + (2 * terms + rows + 4) * 2 ** -52));
+    const byTrace = addUp(sqrtUp(trace), eta);
+    if (rows === 1 || byTrace <= this.#level) {
+      this.#upper = Math.max(this.#upper, byTrace);
+      if (rows === 1) this.#lower = Math.max(this.#lower, down(sqrtDown(down(trace * (1 - 4 * gram)))) - eta);
+      return;
+    }
+    let shift = this.#level * this.#level;
+    if (shift === 0 || symbol.shiftedCholesky(shift) !== null) {
+      const interval = this.#lanczos(symbol, rows, terms, eta, 1e-9, this.#examined);
+      for (let raise = 0.2 * this.#options.gap; ; raise *= 4) {
+        shift = Math.max(this.#level, interval.guess * (1 + raise)) ** 2;
+        if (shift >= trace || symbol.shiftedCholesky(shift) === null) break;
+      }
+      this.#level = Math.sqrt(shift);
+    }
+    const square = Math.min(trace, certifiedSquare(shift, rows, growth, gram, trace));
+    this.#upper = Math.max(this.#upper, addUp(sqrtUp(square), eta));
+  }
+
+  /** Lanczos at the current frequency until its bound is met or falls below the level. */
+  #probe(symbol: SymbolKernel, rows: number, terms: number, eta: number, index: number): void {
+    const total = this.#kernel.groups * this.#frequencies.length;
+    const share = this.#options.failureProbability / total;
+    const interval = this.#lanczos(symbol, rows, terms, eta, share, index);
+    this.#upper = Math.max(this.#upper, addUp(interval.upper, eta));
+    this.#level = Math.max(this.#level, interval.guess);
+  }
+
+  /** The current frequency's norm; on ℝ²ᵐ, where each singular value of F appears twice. */
+  #lanczos(symbol: SymbolKernel, rows: number, terms: number, eta: number, failure: number, index: number) {
+    const start = new RandomStream(deriveSeed(this.#options.seed, index)).direction(2 * rows);
+    const lanczos = new Lanczos(start, failure);
+    const { gap } = this.#options;
+    for (;;) {
+      const product = new Float64Array(2 * rows);
+      symbol.gram(lanczos.vector, product);
+      lanczos.step(product);
+      if (lanczos.closed || lanczos.steps >= LANCZOS_LIMIT) break;
+      if (lanczos.upper() <= Math.max(this.#level, lanczos.sigma) * (1 + gap / 2)) break;
+    }
+    if (lanczos.sigma > this.#lower) this.#raiseLower(symbol, rows, terms, eta, lanczos.ritzVector());
+    return { guess: lanczos.sigma, upper: lanczos.upper() };
+  }
+
+  /** ‖F‖² ≥ xᵀFFᴴx/‖x‖² less the rounding of the product. */
+  #raiseLower(symbol: SymbolKernel, rows: number, terms: number, eta: number, x: Float64Array): void {
+    const y = new Float64Array(2 * rows);
+    symbol.gram(x, y);
+    let inner = 0;
+    let square = 0;
+    for (let i = 0; i < x.length; i++) {
+      inner += x[i]! * y[i]!;
+      square += x[i]! * x[i]!;
+    }
+    // |fl(FFᴴx) − FFᴴx| ≤ 2√2·γ·‖F‖_F²‖x‖ and ‖F‖_F² ≤ rows·‖F‖²: a relative error of the result.
+    const relative = mulUp(mulUp(mulUp(3, SQRT2_UP), gamma(2 * (terms + rows) + 4)), rows);
+    const quotient = down(down(inner) / up(square * (1 + 2 * (x.length + 2) * 2 ** -52)));
+    this.#lower = Math.max(this.#lower, down(sqrtDown(down(quotient / (1 + 2 * relative))) - eta));
+  }
+}
