@@ -1,0 +1,83 @@
+#!/usr/bin/env node
+/**
+ * npm run bench -- norms|files [--json] [--quick]
+ *
+ * Side-by-side times of this package and its peers, in one run on one machine. Progress goes to stderr; stdout gets
+ * the table, or with --json one document. Exit codes: 0 measured, 2 wrong usage, 4 the peers are missing.
+ */
+import { cpus, totalmem } from "node:os";
+import { files } from "./files.mjs";
+import { norms } from "./norms.mjs";
+import { PeerError, requirePeers, THREADS } from "./peer.mjs";
+
+const SUITES = { norms, files };
+const USAGE = "usage: npm run bench -- norms|files [--json] [--quick]";
+
+const words = process.argv.slice(2);
+const flags = words.filter((word) => word.startsWith("--"));
+const names = words.filter((word) => !word.startsWith("--"));
+const wrong = flags.find((flag) => flag !== "--json" && flag !== "--quick");
+const run = Object.hasOwn(SUITES, names[0] ?? "") ? SUITES[names[0]] : undefined;
+
+if (wrong !== undefined || names.length !== 1 || run === undefined) {
+  process.stderr.write(`${wrong === undefined ? "" : `unknown option ${wrong}\n`}${USAGE}\n`);
+  process.exitCode = 2;
+} else {
+  try {
+    requirePeers();
+    await report(names[0], run);
+  } catch (error) {
+    if (!(error instanceof PeerError)) throw error;
+    process.stderr.write(`bench: ${error.message}\n`);
+    process.exitCode = 4;
+  }
+}
+
+async function report(suite, measure) {
+  const quick = flags.includes("--quick");
+  const { rows, measures, peers } = await measure({
+    quick,
+    log: (line) => process.stderr.write(`${line}\n`),
+  });
+  const machine = {
+    cpu: cpus()[0]?.model.trim(),
+    cores: cpus().length,
+    memoryBytes: totalmem(),
+    node: process.version,
+  };
+  const document = {
+    schema: "lipschitz.bench/1",
+    suite,
+    quick,
+    threads: THREADS,
+    machine,
+    peers,
+    rows,
+    measures,
+  };
+  process.stdout.write(flags.includes("--json") ? `${JSON.stringify(document, null, 2)}\n` : table(rows));
+}
+
+function table(rows) {
+  const cells = rows.map((row) => [
+    row.name,
+    `${row.ours.toPrecision(3)} ${row.unit}`,
+    `${row.peer.toPrecision(3)} ${row.unit}`,
+    `${(1 / row.ratio).toPrecision(3)}x`,
+    Object.entries(row.target)
+      .map(([key, value]) => `${key} ${value}`)
+      .join(", "),
+    row.met ? "yes" : "NO",
+  ]);
+  const all = [["", "ours", "peer", "faster", "target", "met"], ...cells];
+  const widths = all[0].map((_, column) => Math.max(...all.map((row) => row[column].length)));
+  return all
+    .map(
+      (row) =>
+        `${row
+          .map((cell, i) => cell.padEnd(widths[i]))
+          .join("  ")
+          .trimEnd()}\n`,
+    )
+    .join("");
+}
