@@ -106,7 +106,7 @@ function summary(stdout, tensors) {
     );
   return {
     layers: sigmas.length,
-    worstGap: Math.max(...sigmas.map(({ lower, upper }) => upper / lower - 1)),
+    worstGap: Math.max(...sigmas.map(({ lower, upper }) => (upper - lower) / upper)),
     iterations: sigmas.reduce((sum, sigma) => sum + (sigma.iterations ?? 0), 0),
   };
 }

@@ -174,8 +174,9 @@ function answers(bound, peerValue) {
   return { lower, upper, peerValue, gap: ourGap(bound), method, iterations: iterations ?? null };
 }
 
+/** Relative gap, as `spectralNormAsync` is asked for it. */
 function ourGap({ lower, upper }) {
-  return upper / lower - 1;
+  return (upper - lower) / upper;
 }
 
 function repeats(quick, { long }) {

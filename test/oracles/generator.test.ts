@@ -1,11 +1,6 @@
-import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { entries } from "./generator.ts";
-import { convolutionOracles, denseOracles } from "./norms.ts";
-
-function checksum(values: Float64Array): string {
-  return createHash("sha256").update(new Uint8Array(values.buffer)).digest("hex").slice(0, 16);
-}
+import { checksum, convolutionOracles, denseOracles } from "./norms.ts";
 
 describe("entries", () => {
   it("rebuilds the very bytes that the peers were given", () => {

@@ -188,11 +188,21 @@ def conv_case(index, spec):
         "boundary": spec["boundary"],
         "sigma": rounded([sigma])[0],
         "frobenius": rounded([np.linalg.norm(matrix)])[0],
+        **action_checksums(matrix.T),
         "reshaped": rounded([flat])[0],
     }
     if transposed:
         case["outputPadding"] = spec["outputPadding"]
     return case
+
+
+def action_checksums(matrix):
+    """A x and A^T y for integer x, y: exact in float64 whatever the order of summation, so equal bit by bit."""
+    rows, cols = matrix.shape
+    return {
+        "applied": checksum(matrix @ integers(7, cols, 15) + 0.0),
+        "adjoint": checksum(matrix.T @ integers(8, rows, 15) + 0.0),
+    }
 
 
 PATTERNS = ["uniform", "uniform", "positive", "nyquist", "rank-one"]
