@@ -1,0 +1,94 @@
+import type { OnnxGraph, OnnxValueInfo } from "../formats/onnx/types.ts";
+
+/** Input sizes given by the user: by input name, or one under the name "" for a model with a single input. */
+export type InputShapes = ReadonlyMap<string, readonly number[]>;
+
+/** An `--input` shape that the model cannot take: what is wrong, what was expected, what to do next. */
+export class InputShapeError extends Error {
+  override readonly name = "InputShapeError";
+  readonly input: string;
+  readonly expected: string;
+  readonly hint: string;
+
+  /** @param what one sentence: what is wrong, got against expected. */
+  constructor(what: string, place: { readonly input: string; readonly expected: string; readonly hint: string }) {
+    super(`${what} ${place.hint}`);
+    this.input = place.input;
+    this.expected = place.expected;
+    this.hint = place.hint;
+  }
+}
+
+/** A declared shape in the form users type: 1x3xHxW, "?" where nothing is said. */
+export function formatShape(shape: readonly (number | string | null)[] | null): string {
+  if (shape === null) return "of any rank";
+  return shape.length === 0 ? "a scalar" : shape.map((d) => (d === null || d === "" ? "?" : String(d))).join("x");
+}
+
+function inputNames(graph: OnnxGraph): string {
+  return graph.inputs.map((i) => `"${i.name}" (${formatShape(i.shape)})`).join(", ") || "none";
+}
+
+function findInput(graph: OnnxGraph, name: string): OnnxValueInfo {
+  const found = name === "" ? graph.inputs : graph.inputs.filter((i) => i.name === name);
+  if (found.length === 1) return found[0];
+  const what =
+    name === ""
+      ? `An input shape without a name was given, but the model has ${graph.inputs.length} inputs: ${inputNames(graph)}.`
+      : `The model has no input "${name}"; its inputs are ${inputNames(graph)}.`;
+  const example = graph.inputs[0]?.name ?? "NAME";
+  throw new InputShapeError(what, {
+    input: name,
+    expected: inputNames(graph),
+    hint: `Name the input, as in --input ${example}=1x3x224x224.`,
+  });
+}
+
+function checkSizes(info: OnnxValueInfo, shape: readonly number[]): void {
+  const expected = formatShape(info.shape);
+  const place = { input: info.name, expected, hint: `Give a shape that fits ${expected}.` };
+  const got = formatShape(shape);
+  if (!shape.every((d) => Number.isSafeInteger(d) && d >= 1)) {
+    throw new InputShapeError(`Input "${info.name}": sizes must be whole numbers of at least 1, got ${got}.`, place);
+  }
+  if (info.shape === null) return;
+  if (info.shape.length !== shape.length) {
+    throw new InputShapeError(
+      `Input "${info.name}" has ${info.shape.length} dimensions (${expected}), got ${shape.length} (${got}).`,
+      place,
+    );
+  }
+  const wrong = info.shape.findIndex((d, i) => typeof d === "number" && d !== shape[i]);
+  if (wrong >= 0) {
+    throw new InputShapeError(
+      `Input "${info.name}": dimension ${wrong} is fixed at ${info.shape[wrong]} in the file (${expected}), got ${shape[wrong]} (${got}).`,
+      place,
+    );
+  }
+}
+
+/**
+ * The shapes of the main graph's inputs: as given, else as declared with a dynamic batch (the first of two or more
+ * axes) taken as 1. Other dynamic sizes stay unknown.
+ * @throws InputShapeError when a given shape contradicts the declared one or names no input.
+ */
+export function inputShapes(graph: OnnxGraph, given: InputShapes): ReadonlyMap<string, readonly (number | null)[] | null> {
+  const asked = new Map<string, readonly number[]>();
+  for (const [name, shape] of given) {
+    const info = findInput(graph, name);
+    checkSizes(info, shape);
+    asked.set(info.name, shape);
+  }
+  return new Map(graph.inputs.map((info) => [info.name, asked.get(info.name) ?? declaredInput(info)]));
+}
+
+function declaredInput(info: OnnxValueInfo): readonly (number | null)[] | null {
+  const shape = declaredShape(info);
+  if (shape === null || shape.length < 2 || shape[0] !== null) return shape;
+  return [1, ...shape.slice(1)];
+}
+
+/** A declared shape with symbolic dimensions unknown. */
+export function declaredShape(info: OnnxValueInfo | undefined): readonly (number | null)[] | null {
+  return info?.shape?.map((d) => (typeof d === "number" && d >= 0 ? d : null)) ?? null;
+}
