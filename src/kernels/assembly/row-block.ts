@@ -1,0 +1,3 @@
+export { adjointBlock, applyBlock, packDense, packRows } from "./blocks";
+export { axpy4, dot4, pass, scan } from "./rows";
+export { realTile } from "./tile";
