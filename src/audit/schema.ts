@@ -26,6 +26,8 @@ export interface AuditReport {
   readonly coverage: {
     readonly tensors: readonly [number, number];
     readonly parameters: readonly [number, number];
+    /** Weights in scope (within `--only`) that have no bound: unsupported types, unreadable, not finite. */
+    readonly unaudited?: readonly string[];
   };
   /** One entry per use of a weight, in the order of the graph or the file. */
   readonly layers: readonly LayerReport[];

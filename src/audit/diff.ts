@@ -1,0 +1,207 @@
+import type { Model } from "../formats/model.ts";
+import type { WeightPlan, WeightUse } from "../network/use.ts";
+import { VERSION } from "../version.ts";
+import { type Engine, loadEngine } from "./engine.ts";
+import { UsageError } from "./errors.ts";
+import { sigmaReport } from "./layer.ts";
+import { type Measurement, measureUse } from "./measure.ts";
+import { planModel, selection } from "./plan.ts";
+import { nonFiniteMessage } from "./problems.ts";
+import type { AuditProgress } from "./run.ts";
+import type { Problem, SigmaReport } from "./schema.ts";
+import { deriveSeed } from "./seeds.ts";
+import { analyzeOptions, type CommonOptions, type Settings, settle } from "./settings.ts";
+
+export interface DiffOptions extends CommonOptions {
+  readonly onProgress?: ((progress: AuditProgress) => void) | undefined;
+}
+
+/** `lipschitz.diff/1`: pairs are [a, b]. */
+export interface DiffReport {
+  readonly schema: "lipschitz.diff/1";
+  readonly a: string;
+  readonly b: string;
+  readonly settings: {
+    readonly guarantee: Settings["guarantee"];
+    readonly seed: string;
+    readonly threads: number;
+    readonly version: string;
+  };
+  readonly layers: readonly DiffLayer[];
+  /** Names of layers that only one of the models has. */
+  readonly onlyA: readonly string[];
+  readonly onlyB: readonly string[];
+  readonly problems: readonly Problem[];
+}
+
+export interface DiffLayer {
+  readonly name: string;
+  readonly shape: readonly [readonly number[], readonly number[]];
+  readonly sigma: readonly [SigmaReport | null, SigmaReport | null];
+  readonly frobenius: readonly [number | null, number | null];
+  /**
+   * Between the top right singular vectors, in radians from 0 to π/2 (a singular vector has no sign); computed, not a
+   * bound. null where the spaces differ or there is no single top vector.
+   */
+  readonly angle: number | null;
+  readonly problems: readonly string[];
+}
+
+/** σ₂ this close to σ₁ leaves the top direction undetermined: any mixture of both is as good. */
+const CLOSE = 0.999;
+
+/**
+ * What moved between two checkpoints, layer by layer; layers are paired by name.
+ * @throws UsageError for options out of range or when `only` matches nothing; `signal.reason` when aborted.
+ */
+export async function diff(a: Model, b: Model, options: DiffOptions = {}): Promise<DiffReport> {
+  const plans = [await planModel(a, options), await planModel(b, options)] as const;
+  return diffPlans(await loadEngine(), [a, b], plans, options);
+}
+
+/** As `diff`, with the models' plans and the numerical engine given. */
+export async function diffPlans(
+  engine: Engine,
+  models: readonly [Model, Model],
+  plans: readonly [WeightPlan, WeightPlan],
+  options: DiffOptions = {},
+): Promise<DiffReport> {
+  const settings = settle(options);
+  const [inA, inB] = plans.map((plan) => named(plan, options.only)) as [Named, Named];
+  if (options.only !== undefined && inA.size + inB.size === 0) {
+    throw new UsageError(`--only '${options.only}' matches no layer of either model`);
+  }
+  const shared = [...inA.keys()].filter((name) => inB.has(name));
+  const pairs = shared.map((name) => [inA.get(name)!, inB.get(name)!] as const);
+  const totalBytes = pairs.flat().reduce((sum, use) => sum + use.weight.byteLength, 0);
+  const layers: DiffLayer[] = [];
+  const problems: Problem[] = [];
+  let bytes = 0;
+  for (const [index, pair] of pairs.entries()) {
+    const layer = shared[index]!;
+    const onBytes = (n: number) => {
+      bytes = Math.min(totalBytes, bytes + n);
+      options.onProgress?.({ layer, index, count: pairs.length, bytes, totalBytes });
+    };
+    const sides: Side[] = [];
+    for (const use of pair) sides.push(await measureSide(engine, use, index, settings, onBytes));
+    layers.push(diffLayer(layer, pair, sides as [Side, Side]));
+    problems.push(...sides.flatMap((side, i) => sideProblems(side, models[i]!, layer)));
+  }
+  const { guarantee, seed, threads } = settings;
+  return {
+    schema: "lipschitz.diff/1",
+    a: models[0].sources[0]!.name,
+    b: models[1].sources[0]!.name,
+    settings: { guarantee, seed: seed.toString(), threads, version: VERSION },
+    layers,
+    onlyA: [...inA.keys()].filter((name) => !inB.has(name)),
+    onlyB: [...inB.keys()].filter((name) => !inA.has(name)),
+    problems,
+  };
+}
+
+type Named = ReadonlyMap<string, WeightUse>;
+
+/** Uses by name; of several with one name the later ones are numbered. */
+function named(plan: WeightPlan, only: string | undefined): Named {
+  const selected = selection(only);
+  const uses = new Map<string, WeightUse>();
+  for (const use of plan.uses) {
+    if (!selected(use.name) && !selected(use.weight.name)) continue;
+    let name = use.name;
+    for (let n = 2; uses.has(name); n++) name = `${use.name} #${n}`;
+    uses.set(name, use);
+  }
+  return uses;
+}
+
+type Side = { readonly measurement: Measurement } | { readonly failure: string };
+
+async function measureSide(
+  engine: Engine,
+  use: WeightUse,
+  index: number,
+  settings: Settings,
+  onProgress: (bytes: number) => void,
+): Promise<Side> {
+  settings.signal?.throwIfAborted();
+  try {
+    const options = analyzeOptions(settings, deriveSeed(settings.seed, index));
+    const measurement = await measureUse(engine, use, use.weight, {
+      ...options,
+      vectors: true,
+      spectrum: 2,
+      onProgress,
+    });
+    return measurement.finite ? { measurement } : { failure: nonFiniteMessage(use.weight) };
+  } catch (error) {
+    settings.signal?.throwIfAborted();
+    return { failure: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function sideProblems(side: Side, model: Model, layer: string): Problem[] {
+  if (!("failure" in side)) return [];
+  return [{ severity: "error", where: `${model.sources[0]!.name}, ${layer}`, message: side.failure }];
+}
+
+function diffLayer(
+  name: string,
+  uses: readonly [WeightUse, WeightUse],
+  sides: readonly [Side, Side],
+): DiffLayer {
+  const [a, b] = sides.map((side) => ("failure" in side ? null : side.measurement));
+  const shape = [uses[0].weight.shape, uses[1].weight.shape] as const;
+  const { angle, problems } = topAngle(a ?? null, b ?? null, String(shape[0]) === String(shape[1]));
+  return {
+    name,
+    shape,
+    sigma: [sigmaOf(a), sigmaOf(b)],
+    frobenius: [frobeniusOf(a), frobeniusOf(b)],
+    angle,
+    problems,
+  };
+}
+
+function sigmaOf(m: Measurement | null | undefined): SigmaReport | null {
+  return m?.sigma == null ? null : sigmaReport(m.sigma);
+}
+
+function frobeniusOf(m: Measurement | null | undefined): number | null {
+  return m != null && Number.isFinite(m.frobenius) ? m.frobenius : null;
+}
+
+function topAngle(
+  a: Measurement | null,
+  b: Measurement | null,
+  sameShape: boolean,
+): { readonly angle: number | null; readonly problems: string[] } {
+  if (a === null || b === null) return { angle: null, problems: [] };
+  if (!sameShape) return { angle: null, problems: ["the shapes differ, so there is no angle between them"] };
+  if (a.sigma?.lower === 0 || b.sigma?.lower === 0 || a.top === undefined || b.top === undefined) {
+    return { angle: null, problems: ["there is no top singular vector to compare"] };
+  }
+  if (a.top.matrix !== b.top.matrix) return { angle: Math.PI / 2, problems: [] };
+  if (a.top.v.length !== b.top.v.length) {
+    return { angle: null, problems: ["the input sizes differ, so there is no angle between them"] };
+  }
+  const tied = [a, b].some(({ spectrum }) => (spectrum?.[1] ?? 0) > CLOSE * (spectrum?.[0] ?? Infinity));
+  const doubt = "σ₂ is within 0.1 % of σ₁, so the top direction, and the angle, mean little";
+  return { angle: angleBetween(a.top.v, b.top.v), problems: tied ? [doubt] : [] };
+}
+
+/** The angle between two lines, accurate for small angles too (arccos is not). */
+export function angleBetween(x: Float64Array, y: Float64Array): number {
+  const [nx, ny] = [norm(x), norm(y)];
+  let dot = 0;
+  for (let i = 0; i < x.length; i++) dot += (x[i]! / nx) * (y[i]! / ny);
+  const sign = dot < 0 ? -1 : 1;
+  const difference = norm(x.map((xi, i) => xi / nx - (sign * y[i]!) / ny));
+  const sum = norm(x.map((xi, i) => xi / nx + (sign * y[i]!) / ny));
+  return 2 * Math.atan2(difference, sum);
+}
+
+function norm(x: Float64Array): number {
+  return Math.sqrt(x.reduce((sum, xi) => sum + xi * xi, 0));
+}

@@ -1,0 +1,16 @@
+/** A request that cannot be carried out as asked, whatever the file holds; the command line exits with 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+  /** One sentence that tells the user what to try. */
+  readonly hint: string | undefined;
+
+  constructor(message: string, hint?: string) {
+    super(message);
+    this.hint = hint;
+  }
+}
+
+/** A promise about the result that could not be kept, so nothing was written; the command line exits with 1. */
+export class PromiseError extends Error {
+  override readonly name = "PromiseError";
+}

@@ -1,0 +1,323 @@
+import type { Model, TensorEntry } from "../formats/model.ts";
+import type { WeightPlan } from "../network/use.ts";
+import { VERSION } from "../version.ts";
+import type { Content } from "./content.ts";
+import { type Engine, loadEngine } from "./engine.ts";
+import { PromiseError, UsageError } from "./errors.ts";
+import { type WeightGroup, weightGroups } from "./groups.ts";
+import { sigmaReport } from "./layer.ts";
+import { unionBound } from "./measure.ts";
+import { boundOf, scaleNetwork } from "./network-factor.ts";
+import { planModel, selectUses } from "./plan.ts";
+import { unsupportedProblems } from "./problems.ts";
+import type { AuditProgress } from "./run.ts";
+import type { NetworkReport, Problem, SigmaReport } from "./schema.ts";
+import { type CommonOptions, type Settings, settle } from "./settings.ts";
+import { type Change, type NormalizeMethod, type ShrinkContext, shrinkGroup } from "./shrink.ts";
+import { type Claim, certifyAndPlace } from "./written.ts";
+
+/** Bounds this close together leave room for the promise after rounding. */
+const GAP = 1e-4;
+
+export interface NormalizeOptions extends CommonOptions {
+  /** Target C of every layer, default 1. */
+  readonly to?: number | undefined;
+  /**
+   * "divide" (default): every layer's σ becomes C. "cap": only where it is above C. "clip": singular values above C
+   * become C, the others stay; dense weights only.
+   */
+  readonly method?: NormalizeMethod | undefined;
+  /** Instead of `to`: one common factor for all layers that brings the network's bound to this. */
+  readonly network?: number | undefined;
+  readonly onProgress?: ((progress: NormalizeProgress) => void) | undefined;
+}
+
+export interface NormalizeProgress extends AuditProgress {
+  readonly phase: "measuring" | "writing" | "certifying";
+}
+
+/** `lipschitz.normalize/1`. */
+export interface NormalizeReport {
+  readonly schema: "lipschitz.normalize/1";
+  readonly input: string;
+  /** null until written. */
+  readonly output: string | null;
+  readonly settings: {
+    readonly guarantee: Settings["guarantee"];
+    readonly failureProbability: number;
+    readonly seed: string;
+    readonly threads: number;
+    readonly version: string;
+    readonly method: NormalizeMethod;
+    readonly to: number | null;
+    readonly network: number | null;
+  };
+  /** One per use of a changed or measured weight. */
+  readonly layers: readonly NormalizedLayer[];
+  /** null without a graph; bounds are null where a layer outside `only` was not measured. */
+  readonly network: {
+    readonly before: NetworkReport["lipschitz"];
+    readonly after: NetworkReport["lipschitz"];
+  } | null;
+  /** True when every promise holds for the rounded numbers. */
+  readonly kept: boolean;
+  readonly problems: readonly Problem[];
+}
+
+export interface NormalizedLayer {
+  readonly name: string;
+  readonly weight: string;
+  readonly before: SigmaReport | null;
+  /** Of the numbers as rounded to the file's type. */
+  readonly after: SigmaReport | null;
+  /** The elements were multiplied by this; null where singular values were clipped. */
+  readonly factor: number | null;
+}
+
+/** New weights that are known to keep the promise, not written yet. */
+export interface Normalization {
+  readonly report: NormalizeReport;
+  /** New elements of a changed tensor, or null for one that stays. */
+  content(entry: TensorEntry): Content | null;
+  /**
+   * Writes the model (and its shards or external data) under a new name: to a temporary folder beside it, read back
+   * and measured again there, then renamed. Nothing appears under the final names unless all of it is right.
+   * @returns the report with `output` filled in.
+   * @throws PromiseError when the promise is not kept; WriteError when the files cannot be written.
+   */
+  write(outPath: string): Promise<NormalizeReport>;
+}
+
+/**
+ * Brings the steepness of a model's weights to a target, certified after rounding to the file's own types.
+ * A promise that cannot be kept is reported (`kept: false`), not thrown.
+ * @throws UsageError for options that exclude each other or the model; `signal.reason` when aborted.
+ */
+export async function normalize(model: Model, options: NormalizeOptions = {}): Promise<Normalization> {
+  return normalizePlan(await loadEngine(), model, await planModel(model, options), options);
+}
+
+/** As `normalize`, with the model's plan and the numerical engine given. */
+export async function normalizePlan(
+  engine: Engine,
+  model: Model,
+  plan: WeightPlan,
+  options: NormalizeOptions = {},
+): Promise<Normalization> {
+  const method = options.method ?? "divide";
+  checkOptions(options, method);
+  const settings = { ...settle(options), gap: options.gap ?? GAP };
+  const uses = selectUses(plan, options.only);
+  const groups = weightGroups(model, plan, uses);
+  refuseClippedConvolutions(groups, method);
+  const network = options.network === undefined ? [] : unselected(model, plan, groups);
+  const all = [...groups, ...network];
+  const progress = progressOver(all, options);
+  const context: ShrinkContext = {
+    engine,
+    settings,
+    indexOf: (use) => plan.uses.indexOf(use),
+    keepBytes: settings.memory / 2,
+    onBytes: progress.onBytes,
+  };
+  const changes =
+    options.network === undefined
+      ? await shrinkAll(context, groups, options.to ?? 1, method, progress.start)
+      : await scaleNetwork(context, plan, groups, network, {
+          limit: options.network,
+          onlyDown: method === "cap",
+        });
+  const report = reportOf(context, model, plan, changes, options, method);
+  const contents = new Map(
+    changes.flatMap(({ group, content }) =>
+      content === undefined ? [] : group.entries.map((entry) => [entry, content] as const),
+    ),
+  );
+  const claim: Claim = { changes, to: options.to ?? 1, network: options.network, inputs: options.inputs };
+  return {
+    report,
+    content: (entry) => contents.get(entry) ?? null,
+    write: async (outPath) => {
+      if (!report.kept) throw new PromiseError("the promise is not kept, so nothing is written");
+      await certifyAndPlace(context, model, plan, contents, claim, outPath, options.onProgress);
+      return { ...report, output: outPath };
+    },
+  };
+}
+
+function checkOptions(options: NormalizeOptions, method: NormalizeMethod): void {
+  const { to, network, guarantee } = options;
+  if (guarantee === "estimate") {
+    throw new UsageError(
+      "an estimate is no upper bound, so nothing could be promised",
+      "Use --guarantee probable or proof.",
+    );
+  }
+  for (const [name, value] of [
+    ["--to", to],
+    ["--network", network],
+  ] as const) {
+    if (value !== undefined && !(value > 0 && Number.isFinite(value))) {
+      throw new UsageError(`${name} must be a positive number, got ${value}`);
+    }
+  }
+  if (network === undefined) return;
+  if (to !== undefined) {
+    throw new UsageError(
+      "--to sets every layer's limit and --network sets the whole network's: give one of them",
+    );
+  }
+  if (method === "clip") {
+    throw new UsageError(
+      "--network scales all layers by one factor, which clipping does not",
+      "Leave out --method clip.",
+    );
+  }
+}
+
+function refuseClippedConvolutions(groups: readonly WeightGroup[], method: NormalizeMethod): void {
+  if (method !== "clip") return;
+  const use = groups.flatMap((group) => group.uses).find(({ layout }) => layout.kind === "convolution");
+  if (use === undefined) return;
+  throw new UsageError(
+    `${use.name} is a convolution: clipping its singular values leaves the kernel's support, so no kernel has them`,
+    "Use --method divide or cap, or leave it out with --only.",
+  );
+}
+
+/** Weights of the chain outside the selection: measured, not changed. */
+function unselected(model: Model, plan: WeightPlan, groups: readonly WeightGroup[]): readonly WeightGroup[] {
+  const taken = new Set(groups.flatMap((group) => group.uses));
+  const rest = (plan.chain ?? []).flatMap((step) => ("use" in step.factor ? [step.factor.use] : []));
+  return weightGroups(
+    model,
+    plan,
+    rest.filter((use) => !taken.has(use)),
+  );
+}
+
+async function shrinkAll(
+  context: ShrinkContext,
+  groups: readonly WeightGroup[],
+  to: number,
+  method: NormalizeMethod,
+  start: (index: number) => void,
+): Promise<Change[]> {
+  const changes: Change[] = [];
+  for (const [index, group] of groups.entries()) {
+    context.settings.signal?.throwIfAborted();
+    start(index);
+    changes.push(await shrinkOrFail(context, group, to, method));
+  }
+  return changes;
+}
+
+/** A weight that cannot be read breaks the promise; the others are still tried, so that all problems are seen. */
+async function shrinkOrFail(
+  context: ShrinkContext,
+  group: WeightGroup,
+  to: number,
+  method: NormalizeMethod,
+): Promise<Change> {
+  try {
+    return await shrinkGroup(context, group, to, method);
+  } catch (error) {
+    context.settings.signal?.throwIfAborted();
+    if (error instanceof UsageError) throw error;
+    const failure = error instanceof Error ? error.message : String(error);
+    const unknown = { measurements: [], attempt: 0, upper: null, lower: 0 };
+    return { group, before: unknown, after: unknown, factor: 1, warnings: [], failure };
+  }
+}
+
+/** Each weight is read twice when all goes well: as it was, and as it will be written. */
+function progressOver(
+  groups: readonly WeightGroup[],
+  options: NormalizeOptions,
+): { readonly start: (index: number) => void; readonly onBytes: (bytes: number) => void } {
+  const sizes = groups.map((group) => 2 * group.uses.length * group.entries[0]!.byteLength);
+  const totalBytes = sizes.reduce((a, b) => a + b, 0);
+  let index = 0;
+  let before = 0;
+  let done = 0;
+  const report = () => {
+    const bytes = Math.min(totalBytes, before + done);
+    const layer = groups[index]?.uses[0]?.name ?? "";
+    options.onProgress?.({ phase: "measuring", layer, index, count: groups.length, bytes, totalBytes });
+  };
+  return {
+    start: (next) => {
+      index = next;
+      before = sizes.slice(0, next).reduce((a, b) => a + b, 0);
+      done = 0;
+      report();
+    },
+    onBytes: (bytes) => {
+      done += bytes;
+      report();
+    },
+  };
+}
+
+function reportOf(
+  context: ShrinkContext,
+  model: Model,
+  plan: WeightPlan,
+  changes: readonly Change[],
+  options: NormalizeOptions,
+  method: NormalizeMethod,
+): NormalizeReport {
+  const { guarantee, failureProbability, seed, threads } = context.settings;
+  const uses = changes.reduce((sum, change) => sum + change.group.uses.length, 0);
+  const probable = guarantee === "probable" ? uses : 0;
+  const measured = changes.every((change) => change.before.measurements.length > 0);
+  const groups = changes.map((change) => change.group);
+  const bounds = (which: "before" | "after") =>
+    boundOf(
+      context,
+      plan,
+      measured ? groups : [],
+      changes.map((change) => change[which]),
+    );
+  return {
+    schema: "lipschitz.normalize/1",
+    input: model.sources[0]!.name,
+    output: null,
+    settings: {
+      guarantee,
+      failureProbability: Array.from({ length: probable }, () => failureProbability).reduce(unionBound, 0),
+      seed: seed.toString(),
+      threads,
+      version: VERSION,
+      method,
+      to: options.network === undefined ? (options.to ?? 1) : null,
+      network: options.network ?? null,
+    },
+    layers: changes.flatMap(layersOf),
+    network: model.onnx === undefined ? null : { before: bounds("before"), after: bounds("after") },
+    kept: changes.every((change) => change.failure === undefined),
+    problems: [...changes.flatMap(problemsOf), ...unsupportedProblems(plan, options.only, "left as it is")],
+  };
+}
+
+function layersOf(change: Change): NormalizedLayer[] {
+  const sigma = (which: "before" | "after", i: number) => {
+    const bound = change[which].measurements[i]?.sigma ?? null;
+    return bound === null ? null : sigmaReport(bound);
+  };
+  return change.group.uses.map((use, i) => ({
+    name: use.name,
+    weight: use.weight.name,
+    before: sigma("before", i),
+    after: sigma("after", i),
+    factor: change.factor,
+  }));
+}
+
+function problemsOf(change: Change): Problem[] {
+  const where = change.group.uses[0]!.name;
+  return [
+    ...change.warnings.map((message) => ({ severity: "warning" as const, where, message })),
+    ...(change.failure === undefined ? [] : [{ severity: "error" as const, where, message: change.failure }]),
+  ];
+}

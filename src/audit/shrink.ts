@@ -1,0 +1,194 @@
+import type { AnalyzeOptions } from "../linalg/analyze.ts";
+import type { WeightUse } from "../network/use.ts";
+import { clippedContent } from "./clipped.ts";
+import { type Content, floatTypeOf } from "./content.ts";
+import type { Engine } from "./engine.ts";
+import type { WeightGroup } from "./groups.ts";
+import { type Measurement, measureUse } from "./measure.ts";
+import { nonFiniteMessage } from "./problems.ts";
+import { isCoarse, type Rounding, scaledContent } from "./scaled.ts";
+import { deriveSeed } from "./seeds.ts";
+import { analyzeOptions, type Settings } from "./settings.ts";
+
+export type NormalizeMethod = "divide" | "cap" | "clip";
+
+/** Attempts to land in the promised interval; their chances of failure add up, so the number is fixed beforehand. */
+export const ATTEMPTS = 12;
+
+/** `divide` at work: after rounding, the lower bound reaches this share of the target. */
+const REACHED = { dense: 0.999, convolution: 0.95 };
+
+/** What measuring and searching need to know. */
+export interface ShrinkContext {
+  readonly engine: Engine;
+  readonly settings: Settings;
+  /** A use's place in the model's plan: it names the use's random start. */
+  readonly indexOf: (use: WeightUse) => number;
+  /** Bytes of clipped weights that may be kept until they are written; larger ones are computed again. */
+  keepBytes: number;
+  /** Called with bytes newly processed. */
+  readonly onBytes?: ((bytes: number) => void) | undefined;
+}
+
+/** A weight's measurements, in the order of its uses, and which attempt's random start they were made with. */
+export interface GroupMeasurement {
+  readonly measurements: readonly Measurement[];
+  readonly attempt: number;
+  /** Largest over the uses; null when one has no finite upper bound. */
+  readonly upper: number | null;
+  readonly lower: number;
+}
+
+/** What becomes of one weight. */
+export interface Change {
+  readonly group: WeightGroup;
+  readonly before: GroupMeasurement;
+  readonly after: GroupMeasurement;
+  /** The new elements; undefined when the weight stays as it is. */
+  readonly content?: Content;
+  /** Common factor of the elements; null when they were clipped. */
+  readonly factor: number | null;
+  readonly warnings: readonly string[];
+  /** Why the promise is not kept; undefined when it is. */
+  readonly failure?: string;
+}
+
+/** Measures every use of a weight on some content, each with a random start of its own. */
+export async function measureGroup(
+  context: ShrinkContext,
+  group: WeightGroup,
+  content: Content,
+  attempt: number,
+): Promise<GroupMeasurement> {
+  const measurements: Measurement[] = [];
+  for (const use of group.uses) {
+    measurements.push(await measureUse(context.engine, use, content, attemptOptions(context, use, attempt)));
+  }
+  const uppers = measurements.map((m) => m.sigma?.upper ?? null);
+  const finite = uppers.every((upper): upper is number => upper !== null && Number.isFinite(upper));
+  return {
+    measurements,
+    attempt,
+    upper: finite ? uppers.reduce((a, b) => Math.max(a, b), 0) : null,
+    lower: measurements.reduce((best, m) => Math.max(best, m.sigma?.lower ?? 0), 0),
+  };
+}
+
+function attemptOptions(context: ShrinkContext, use: WeightUse, attempt: number): AnalyzeOptions {
+  const { settings, onBytes } = context;
+  const options = analyzeOptions(settings, deriveSeed(settings.seed, context.indexOf(use), attempt));
+  return {
+    ...options,
+    failureProbability: settings.failureProbability / ATTEMPTS,
+    ...(onBytes === undefined ? {} : { onProgress: onBytes }),
+  };
+}
+
+/** Brings one weight to the target: every use's upper bound ≤ `to` after rounding to the file's type. */
+export async function shrinkGroup(
+  context: ShrinkContext,
+  group: WeightGroup,
+  to: number,
+  method: NormalizeMethod,
+): Promise<Change> {
+  const before = await measureGroup(context, group, group.entries[0]!, 0);
+  const same = { group, before, after: before, factor: 1, warnings: [] };
+  const { upper } = before;
+  if (before.measurements.some((m) => !m.finite)) {
+    return { ...same, failure: nonFiniteMessage(group.entries[0]!) };
+  }
+  if (upper === null) return { ...same, failure: "no finite upper bound is known, so none can be promised" };
+  if (upper === 0) return { ...same, warnings: ["the weight is zero and stays zero"] };
+  if (method !== "divide" && upper <= to) return same;
+  return method === "clip" ? clip(context, same, to) : scale(context, same, upper, to, method);
+}
+
+/** Divide and cap: one factor for all elements, searched until the rounded result is inside the interval. */
+async function scale(
+  context: ShrinkContext,
+  unchanged: Change,
+  upper: number,
+  to: number,
+  method: "divide" | "cap",
+): Promise<Change> {
+  const { group, before } = unchanged;
+  const entry = group.entries[0]!;
+  const floor = method === "divide" ? to * reachedShare(context, group) : 0;
+  let factor = (to / upper) * (1 - relativeGap(before));
+  const warnings =
+    factor > 1 ? [`divide raises it by a factor of ${showFactor(factor)}; cap would leave it as it is`] : [];
+  let last = before;
+  for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
+    if (!(factor > 0 && Number.isFinite(factor))) break;
+    const content = scaledContent(entry, factor, roundingOf(group, attempt));
+    const after = await measureGroup(context, group, content, attempt);
+    if (after.upper !== null && after.upper <= to && after.lower >= floor) {
+      return { group, before, after, content, factor, warnings };
+    }
+    last = after;
+    factor = nextFactor(factor, after, to, attempt);
+  }
+  return { ...unchanged, warnings, failure: missed(last, to, floor, entry.dtype) };
+}
+
+/** The rounding of an attempt: to nearest first, then dithered where the type is coarse. */
+export function roundingOf(group: WeightGroup, attempt: number): Rounding {
+  const coarse = isCoarse(floatTypeOf(group.entries[0]!));
+  return coarse && attempt > ATTEMPTS / 3 ? "dithered" : "nearest";
+}
+
+/** Aims the upper bound a little below the target, further below with every attempt. */
+function nextFactor(factor: number, after: GroupMeasurement, to: number, attempt: number): number {
+  if (after.upper === null || after.upper === 0) return Number.NaN;
+  return factor * (to / after.upper) * (1 - 5e-5 * attempt);
+}
+
+function relativeGap({ lower, upper }: GroupMeasurement): number {
+  return upper === null || upper === 0 ? 0 : Math.min(1e-4, Math.max(1e-7, (upper - lower) / upper));
+}
+
+/** Convolutions are promised a lower bound at `proof` only; with an unknown input size there may be none. */
+function reachedShare(context: ShrinkContext, group: WeightGroup): number {
+  const convolution = group.uses.some((use) => use.layout.kind === "convolution");
+  if (!convolution) return REACHED.dense;
+  return context.settings.guarantee === "proof" ? REACHED.convolution : 0;
+}
+
+/** Clip: singular values above the target become the target; a rounding that pushes σ over it clips lower. */
+async function clip(context: ShrinkContext, unchanged: Change, to: number): Promise<Change> {
+  const { group, before } = unchanged;
+  const use = group.uses[0]!;
+  const largestScale = group.uses.reduce((s, u) => Math.max(s, Math.abs(u.scale ?? 1)), 0);
+  let ceiling = to / largestScale;
+  let last = before;
+  for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
+    const content = clippedContent(use, ceiling, context.settings.memory);
+    const after = await measureGroup(context, group, content, attempt);
+    if (after.upper !== null && after.upper <= to) {
+      const kept = keep(context, use, content) ?? clippedContent(use, ceiling, context.settings.memory);
+      return { group, before, after, content: kept, factor: null, warnings: [] };
+    }
+    last = after;
+    if (after.upper === null) break;
+    ceiling *= (to / after.upper) * (1 - 5e-5 * attempt);
+  }
+  return { ...unchanged, failure: missed(last, to, 0, group.entries[0]!.dtype) };
+}
+
+/** The content with its computed bytes, while there is room for them. */
+function keep(context: ShrinkContext, use: WeightUse, content: Content): Content | null {
+  if (use.weight.byteLength > context.keepBytes) return null;
+  context.keepBytes -= use.weight.byteLength;
+  return content;
+}
+
+function missed(last: GroupMeasurement, to: number, floor: number, dtype: string): string {
+  const got =
+    last.upper === null ? "elements overflow" : `the closest try had bounds [${last.lower}, ${last.upper}]`;
+  const wanted = floor > 0 ? `[${floor}, ${to}]` : `[0, ${to}]`;
+  return `no factor brings it into ${wanted} after rounding to ${dtype}: ${got}`;
+}
+
+function showFactor(factor: number): string {
+  return String(Number(factor.toPrecision(3)));
+}
