@@ -12,6 +12,8 @@ const modules = [
   { name: "float32-rows", entry: "row-block", constants: { STORAGE: 1 } },
   { name: "bfloat16-rows", entry: "row-block", constants: { STORAGE: 2 } },
   { name: "float16-rows", entry: "row-block", constants: { STORAGE: 3 } },
+  { name: "matrix", entry: "matrix", constants: { COMPLEX: 0 } },
+  { name: "symbol", entry: "symbol", constants: { COMPLEX: 1 } },
 ];
 
 async function compile({ name, entry, constants }) {
