@@ -1,7 +1,7 @@
 import { defineConfig } from "tsdown";
 
 export default defineConfig({
-  entry: { index: "src/index.ts", worker: "src/platform/worker.ts", cli: "src/cli/main.ts" },
+  entry: { index: "src/index.ts", worker: "src/linalg/worker.ts", cli: "src/cli/main.ts" },
   format: "esm",
   platform: "neutral",
   target: "es2022",

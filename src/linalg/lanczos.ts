@@ -1,7 +1,7 @@
 import { Basis, dot, norm } from "./basis.ts";
 import { polynomialUpper, startOverlap } from "./polynomial-bound.ts";
 import { sqrtUp } from "./rounding.ts";
-import { topRitzValue, topRitzVector } from "./tridiagonal.ts";
+import { leadingRitzValues, ritzResidual, topRitzValue, topRitzVector } from "./tridiagonal.ts";
 
 /** A second orthogonalisation is needed where the first removed most of the vector (Kahan's "twice is enough"). */
 const CANCELLATION = 0.5;
@@ -78,6 +78,21 @@ export class Lanczos {
     this.#theta = topRitzValue(this.#diagonal, this.#off, k, this.#theta * (1 - 1e-15));
     if (after > 0) for (let i = 0; i < w.length; i++) w[i]! /= after;
     this.#vector = w;
+  }
+
+  /**
+   * Leading singular values, largest first: the Ritz values whose residual places a true σ within 1 %, up to the
+   * first that does not. A repeated σ appears once.
+   */
+  leadingValues(count: number): number[] {
+    const k = this.steps;
+    const values: number[] = [];
+    for (const theta of leadingRitzValues(this.#diagonal, this.#off, k, count)) {
+      if (!(theta > 1e-24 * this.#theta)) break;
+      if (ritzResidual(this.#diagonal, this.#off, k, theta) > 0.02 * theta) break;
+      values.push(Math.sqrt(theta));
+    }
+    return values;
   }
 
   /** Unit approximation of the top right singular vector. */

@@ -3,7 +3,20 @@
  * (off[k−1], the residual, belongs to the next step). Only its top singular pair is wanted.
  */
 
-/** Whether t lies above every value of the spectrum of T (Sturm: all pivots of t·I − T are positive). */
+/** How many Ritz values lie at or above t (Sturm: the pivots of t·I − T that are not positive). */
+function countFrom(diagonal: readonly number[], off: readonly number[], k: number, t: number): number {
+  let count = 0;
+  let pivot = t - diagonal[0]!;
+  if (!(pivot > 0)) count++;
+  for (let j = 1; j < k; j++) {
+    const divisor = pivot === 0 ? -1e-300 : pivot;
+    pivot = t - diagonal[j]! - (off[j - 1]! * off[j - 1]!) / divisor;
+    if (!(pivot > 0)) count++;
+  }
+  return count;
+}
+
+/** Whether t lies above the whole spectrum of T. */
 function isAbove(diagonal: readonly number[], off: readonly number[], k: number, t: number): boolean {
   let pivot = t - diagonal[0]!;
   if (!(pivot > 0)) return false;
@@ -12,6 +25,52 @@ function isAbove(diagonal: readonly number[], off: readonly number[], k: number,
     if (!(pivot > 0)) return false;
   }
   return true;
+}
+
+/** The `count` largest Ritz values in decreasing order, by bisection, to about 1e-12 of the largest. */
+export function leadingRitzValues(
+  diagonal: readonly number[],
+  off: readonly number[],
+  k: number,
+  count: number,
+): number[] {
+  const top = topRitzValue(diagonal, off, k);
+  const values: number[] = [];
+  for (let index = 1; index <= Math.min(count, k); index++) {
+    let low = 0;
+    let high = values.at(-1) ?? top;
+    while (high - low > 1e-12 * top) {
+      const middle = low + (high - low) / 2;
+      if (countFrom(diagonal, off, k, middle) >= index) low = middle;
+      else high = middle;
+    }
+    values.push(high);
+  }
+  return values;
+}
+
+/**
+ * The residual ‖M y − θ y‖ of a Ritz pair: off[k−1] times the last entry of T's unit vector for θ. Some σ² of the
+ * matrix lies within it of θ.
+ */
+export function ritzResidual(
+  diagonal: readonly number[],
+  off: readonly number[],
+  k: number,
+  theta: number,
+): number {
+  // Only the ratio of the last entry to the norm matters: run the vector's three-term recurrence from that entry.
+  let norm = 1;
+  let next = 0;
+  let current = 1;
+  for (let j = k - 1; j > 0; j--) {
+    const previous = ((theta - diagonal[j]!) * current - (j < k - 1 ? off[j]! * next : 0)) / off[j - 1]!;
+    next = current;
+    current = previous;
+    norm = Math.hypot(norm, current);
+    if (norm > 1e100) return 0;
+  }
+  return off[k - 1]! / norm;
 }
 
 /**

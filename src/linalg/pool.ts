@@ -1,0 +1,22 @@
+import { localThread, type Thread, workerThreads } from "../platform/threads.ts";
+import { type Tasks, tasks } from "./tasks.ts";
+
+/** The built worker beside this module, also when the sources run unbuilt. */
+function workerUrl(): URL {
+  const built = import.meta.url.endsWith(".ts") ? "../../dist/worker.js" : "./worker.js";
+  return new URL(built, import.meta.url);
+}
+
+const local: readonly Thread<Tasks>[] = [localThread<Tasks>(tasks)];
+
+/** Threads to share one computation: the calling one alone when `count` is 1. */
+export function threads(count: number): readonly Thread<Tasks>[] {
+  return count <= 1 ? local : workerThreads<Tasks>(workerUrl(), count);
+}
+
+let nextId = 0;
+
+/** An id no other held object of this process uses. */
+export function newId(): number {
+  return nextId++;
+}

@@ -1,0 +1,4 @@
+import { serveTasks } from "../platform/threads.ts";
+import { tasks } from "./tasks.ts";
+
+serveTasks(tasks);
