@@ -3,13 +3,25 @@ import { joinPath, listFolder, openFile } from "../platform/files.ts";
 import { FormatError } from "./errors.ts";
 import { refuseForeign, SUPPORTED, unknownFormat } from "./foreign.ts";
 import type { Format, Model } from "./model.ts";
+import { npyFormat } from "./npy.ts";
+import { npzFormat } from "./npz.ts";
+import { onnxFormat } from "./onnx/onnx.ts";
+import { pytorchFormat, pytorchIndexFormat } from "./pytorch.ts";
 import { safetensorsFormat } from "./safetensors.ts";
 import { safetensorsIndexFormat } from "./sharded.ts";
 import type { ByteSource } from "./source.ts";
 import { blobSource, memorySource } from "./sources.ts";
 
 /** Asked in this order: formats with an unmistakable beginning first, ONNX (a bare protobuf) last. */
-const FORMATS: readonly Format[] = [safetensorsIndexFormat, safetensorsFormat];
+const FORMATS: readonly Format[] = [
+  npyFormat,
+  npzFormat,
+  safetensorsIndexFormat,
+  pytorchIndexFormat,
+  safetensorsFormat,
+  pytorchFormat,
+  onnxFormat,
+];
 
 /** A format is recognised by at most this many first bytes. */
 const HEAD_BYTES = 4096;
