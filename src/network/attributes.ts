@@ -44,7 +44,9 @@ export function graphAttribute(node: OnnxNode, name: string): OnnxGraph | undefi
 }
 
 /** Every subgraph of a node with the attribute that holds it ("then_branch", "body", …). */
-export function subgraphsOf(node: OnnxNode): readonly { readonly label: string; readonly graph: OnnxGraph }[] {
+export function subgraphsOf(
+  node: OnnxNode,
+): readonly { readonly label: string; readonly graph: OnnxGraph }[] {
   const found: { label: string; graph: OnnxGraph }[] = [];
   for (const [label, attribute] of node.attributes) {
     if (attribute.kind === "graph") found.push({ label, graph: attribute.value });

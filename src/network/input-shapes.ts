@@ -1,7 +1,13 @@
 import type { OnnxGraph, OnnxValueInfo } from "../formats/onnx/types.ts";
 
 /** Input sizes given by the user: by input name, or one under the name "" for a model with a single input. */
-export type InputShapes = ReadonlyMap<string, readonly number[]>;
+export type InputShapes =
+  | ReadonlyMap<string, readonly number[]>
+  | Readonly<Record<string, readonly number[]>>;
+
+function entriesOf(given: InputShapes): Iterable<readonly [string, readonly number[]]> {
+  return given instanceof Map ? given : Object.entries(given);
+}
 
 /** An `--input` shape that the model cannot take: what is wrong, what was expected, what to do next. */
 export class InputShapeError extends Error {
@@ -11,7 +17,10 @@ export class InputShapeError extends Error {
   readonly hint: string;
 
   /** @param what one sentence: what is wrong, got against expected. */
-  constructor(what: string, place: { readonly input: string; readonly expected: string; readonly hint: string }) {
+  constructor(
+    what: string,
+    place: { readonly input: string; readonly expected: string; readonly hint: string },
+  ) {
     super(`${what} ${place.hint}`);
     this.input = place.input;
     this.expected = place.expected;
@@ -22,7 +31,9 @@ export class InputShapeError extends Error {
 /** A declared shape in the form users type: 1x3xHxW, "?" where nothing is said. */
 export function formatShape(shape: readonly (number | string | null)[] | null): string {
   if (shape === null) return "of any rank";
-  return shape.length === 0 ? "a scalar" : shape.map((d) => (d === null || d === "" ? "?" : String(d))).join("x");
+  return shape.length === 0
+    ? "a scalar"
+    : shape.map((d) => (d === null || d === "" ? "?" : String(d))).join("x");
 }
 
 function inputNames(graph: OnnxGraph): string {
@@ -49,7 +60,10 @@ function checkSizes(info: OnnxValueInfo, shape: readonly number[]): void {
   const place = { input: info.name, expected, hint: `Give a shape that fits ${expected}.` };
   const got = formatShape(shape);
   if (!shape.every((d) => Number.isSafeInteger(d) && d >= 1)) {
-    throw new InputShapeError(`Input "${info.name}": sizes must be whole numbers of at least 1, got ${got}.`, place);
+    throw new InputShapeError(
+      `Input "${info.name}": sizes must be whole numbers of at least 1, got ${got}.`,
+      place,
+    );
   }
   if (info.shape === null) return;
   if (info.shape.length !== shape.length) {
@@ -72,9 +86,12 @@ function checkSizes(info: OnnxValueInfo, shape: readonly number[]): void {
  * axes) taken as 1. Other dynamic sizes stay unknown.
  * @throws InputShapeError when a given shape contradicts the declared one or names no input.
  */
-export function inputShapes(graph: OnnxGraph, given: InputShapes): ReadonlyMap<string, readonly (number | null)[] | null> {
+export function inputShapes(
+  graph: OnnxGraph,
+  given: InputShapes,
+): ReadonlyMap<string, readonly (number | null)[] | null> {
   const asked = new Map<string, readonly number[]>();
-  for (const [name, shape] of given) {
+  for (const [name, shape] of entriesOf(given)) {
     const info = findInput(graph, name);
     checkSizes(info, shape);
     asked.set(info.name, shape);
@@ -91,4 +108,18 @@ function declaredInput(info: OnnxValueInfo): readonly (number | null)[] | null {
 /** A declared shape with symbolic dimensions unknown. */
 export function declaredShape(info: OnnxValueInfo | undefined): readonly (number | null)[] | null {
   return info?.shape?.map((d) => (typeof d === "number" && d >= 0 ? d : null)) ?? null;
+}
+
+/**
+ * What to tell a user whose layer sees an input of unknown size: which input to give a shape, or that inference
+ * could not follow the graph although every input's size is known.
+ */
+export function unknownSizeAdvice(graph: OnnxGraph): string {
+  const open = graph.inputs.find((info) => declaredInput(info)?.includes(null) !== false);
+  if (open === undefined)
+    return "its size could not be inferred from the graph, so the bound holds for every size";
+  return (
+    `its size is not fixed by the file, so the bound holds for every size; give --input ${open.name}=SHAPE ` +
+    `(declared ${formatShape(open.shape)}) for the bound at yours`
+  );
 }

@@ -34,6 +34,8 @@ export interface WeightUse {
   readonly weight: TensorEntry;
   readonly operator: OperatorKind;
   readonly layout: MatrixLayout | ConvolutionLayout;
+  /** The operator is this multiple of the stored one (|alpha| of a Gemm); 1 when absent. */
+  readonly scale?: number;
   /** What the user should know about this use (unknown input size, fallback taken …). */
   readonly problems: readonly string[];
 }
@@ -65,4 +67,6 @@ export interface WeightPlan {
    */
   readonly chain: readonly ChainStep[] | null;
   readonly unbounded: readonly { readonly node: string; readonly op: string; readonly because: string }[];
+  /** Why the graph is no chain, in a sentence naming the first node that joins or branches; absent for a chain. */
+  readonly branching?: string;
 }

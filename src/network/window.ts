@@ -24,7 +24,8 @@ export function slidingWindow(node: OnnxNode, kernel: readonly number[]): Slidin
   const dilations = intsAttribute(node, "dilations") ?? kernel.map(() => 1);
   const pads = intsAttribute(node, "pads") ?? new Array<number>(2 * axes).fill(0);
   const fits = strides.length === axes && dilations.length === axes && pads.length === 2 * axes;
-  if (!fits || ![kernel, strides, dilations].every(positive) || !pads.every(Number.isSafeInteger)) return null;
+  if (!fits || ![kernel, strides, dilations].every(positive) || !pads.every(Number.isSafeInteger))
+    return null;
   return {
     kernel,
     strides,
@@ -93,7 +94,11 @@ export function transposedAxis(node: OnnxNode, w: SlidingWindow, axis: number, s
   if (asked !== null || w.autoPad.startsWith("SAME")) {
     const output = asked ?? (size === null ? null : size * stride);
     const total =
-      full === null || output === null ? (asked === null ? extra + extent(w, axis) - stride : 0) : full - output;
+      full === null || output === null
+        ? asked === null
+          ? extra + extent(w, axis) - stride
+          : 0
+        : full - output;
     // Where less is computed than asked for, the rest is zeros at the end.
     return { output, padding: halved(Math.max(total, 0), upper), outputPadding: extra + Math.max(-total, 0) };
   }

@@ -5,11 +5,11 @@ import {
   type Dim,
   knownContents,
   normalizeAxis,
-  sameShape,
+  ofShape,
   type Shape,
+  sameShape,
   UNKNOWN,
   type Value,
-  valueOf,
 } from "./value.ts";
 
 const conditional: ShapeRule = (op) => {
@@ -21,20 +21,20 @@ const conditional: ShapeRule = (op) => {
   if (condition !== undefined) return branches[condition ? 0 : 1];
   return op.node.outputs.map((_, i) => {
     const [a, b] = branches.map((outputs) => outputs[i] ?? UNKNOWN);
-    return valueOf(agreement(a.shape, b.shape), a.dtype === b.dtype ? a.dtype : "unknown");
+    return ofShape(agreement(a.shape, b.shape), a.dtype === b.dtype ? a.dtype : "unknown");
   });
 };
 
 function stacked(value: Value, count: Dim, axis: number): Value {
-  if (value.shape === null) return valueOf(null, value.dtype);
+  if (value.shape === null) return ofShape(null, value.dtype);
   const at = normalizeAxis(axis, value.shape.length + 1);
-  if (at === null) return valueOf(null, value.dtype);
-  return valueOf([...value.shape.slice(0, at), count, ...value.shape.slice(at)], value.dtype);
+  if (at === null) return ofShape(null, value.dtype);
+  return ofShape([...value.shape.slice(0, at), count, ...value.shape.slice(at)], value.dtype);
 }
 
 /** Carried values change from step to step: their contents are unknown and their shapes at first assumed kept. */
 function blurred(value: Value | undefined): Value | undefined {
-  return value && valueOf(value.shape, value.dtype);
+  return value && ofShape(value.shape, value.dtype);
 }
 
 /**
@@ -50,19 +50,19 @@ function settled(
   const outputs = run(start);
   const kept = start.map((v, i) => sameShape(v?.shape ?? null, outputs[i + skip]?.shape ?? null));
   if (kept.every(Boolean)) return outputs;
-  return run(start.map((v) => valueOf(null, v?.dtype ?? "unknown")));
+  return run(start.map((v) => ofShape(null, v?.dtype ?? "unknown")));
 }
 
 const loop: ShapeRule = (op) => {
   const graph = graphAttribute(op.node, "body");
   if (graph === undefined) return [];
   const carried = op.inputs.slice(2);
-  const iteration = valueOf([], "int64");
-  const outputs = settled((state) => op.body(graph, [iteration, valueOf([], "bool"), ...state]), carried, 1);
+  const iteration = ofShape([], "int64");
+  const outputs = settled((state) => op.body(graph, [iteration, ofShape([], "bool"), ...state]), carried, 1);
   const final = carried.map((v, i) => {
     const out = outputs[i + 1] ?? UNKNOWN;
     // No step may run at all: then the initial value is the result.
-    return valueOf(agreement(v?.shape ?? null, out.shape), out.dtype);
+    return ofShape(agreement(v?.shape ?? null, out.shape), out.dtype);
   });
   return [...final, ...outputs.slice(carried.length + 1).map((v) => stacked(v, null, 0))];
 };
@@ -79,9 +79,9 @@ const scan: ShapeRule = (op) => {
   const slices = inputs.map((v, i) => {
     const shape: Shape | null = v?.shape ?? null;
     const axis = shape && normalizeAxis(axes?.[i] ?? 0, shape.length);
-    if (shape === null || axis === null) return valueOf(null, v?.dtype ?? "unknown");
+    if (shape === null || axis === null) return ofShape(null, v?.dtype ?? "unknown");
     count ??= shape[axis];
-    return valueOf(
+    return ofShape(
       shape.filter((_, a) => a !== axis),
       v!.dtype,
     );
@@ -89,7 +89,9 @@ const scan: ShapeRule = (op) => {
   const outputs = settled((state) => op.body(graph, [...state, ...slices]), states, 0);
   const outputAxes = intsAttribute(op.node, "scan_output_axes");
   const rest = outputs.slice(states.length).map((v, i) => stacked(v, count, outputAxes?.[i] ?? 0));
-  const final = states.map((v, i) => valueOf(agreement(v?.shape ?? null, outputs[i]?.shape ?? null), outputs[i]?.dtype ?? "unknown"));
+  const final = states.map((v, i) =>
+    ofShape(agreement(v?.shape ?? null, outputs[i]?.shape ?? null), outputs[i]?.dtype ?? "unknown"),
+  );
   return [...final, ...rest];
 };
 

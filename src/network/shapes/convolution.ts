@@ -2,7 +2,7 @@ import type { OnnxNode } from "../../formats/onnx/types.ts";
 import { intAttribute, intsAttribute } from "../attributes.ts";
 import { type SlidingWindow, slidingWindow, transposedAxis, windowOutput } from "../window.ts";
 import { rulesFor, type ShapeRule, type ShapeRules } from "./rule.ts";
-import { type Dim, isKnown, type Shape, UNKNOWN, unknownDims, type Value, valueOf } from "./value.ts";
+import { type Dim, isKnown, ofShape, type Shape, UNKNOWN, unknownDims, type Value } from "./value.ts";
 
 /** A convolution node's kernel sizes: the attribute, else the weight's trailing axes. */
 function kernelOf(node: OnnxNode, weight: Value): readonly number[] | null {
@@ -23,13 +23,14 @@ function convolution(index: number, dtype?: string): ShapeRule {
     const weight = op.inputs[index] ?? UNKNOWN;
     const type = dtype ?? x.dtype;
     const rank = x.shape?.length ?? weight.shape?.length;
-    if (rank === undefined) return [valueOf(null, type)];
+    if (rank === undefined) return [ofShape(null, type)];
     const kernel = kernelOf(op.node, weight);
     const w = kernel && kernel.length === rank - 2 ? slidingWindow(op.node, kernel) : null;
     const batch = x.shape?.[0] ?? null;
     const channels = weight.shape?.[0] ?? null;
-    if (x.shape === null || w === null) return [valueOf([batch, channels, ...unknownDims(Math.max(rank - 2, 0))], type)];
-    return [valueOf([batch, channels, ...spatialOutputs(x.shape, w)], type)];
+    if (x.shape === null || w === null)
+      return [ofShape([batch, channels, ...unknownDims(Math.max(rank - 2, 0))], type)];
+    return [ofShape([batch, channels, ...spatialOutputs(x.shape, w)], type)];
   };
 }
 
@@ -38,7 +39,7 @@ const channelsLast: ShapeRule = (op) => {
   const shape = x.shape === null ? null : [x.shape[0], x.shape.at(-1)!, ...x.shape.slice(1, -1)];
   const [out] = convolution(1)({ ...op, inputs: [{ ...x, shape }, ...op.inputs.slice(1)] });
   if (out.shape === null) return [out];
-  return [valueOf([out.shape[0], ...out.shape.slice(2), out.shape[1]], x.dtype)];
+  return [ofShape([out.shape[0], ...out.shape.slice(2), out.shape[1]], x.dtype)];
 };
 
 const transposed: ShapeRule = (op) => {
@@ -46,12 +47,13 @@ const transposed: ShapeRule = (op) => {
   const weight = op.inputs[1] ?? UNKNOWN;
   const kernel = kernelOf(op.node, weight);
   const { shape } = x;
-  if (shape === null || kernel === null || kernel.length !== shape.length - 2) return [valueOf(null, x.dtype)];
+  if (shape === null || kernel === null || kernel.length !== shape.length - 2)
+    return [ofShape(null, x.dtype)];
   const w = slidingWindow(op.node, kernel);
   const perGroup = weight.shape?.[1] ?? null;
   const channels = perGroup === null ? null : perGroup * (intAttribute(op.node, "group") ?? 1);
   const spatial = w?.kernel.map((_, i) => transposedAxis(op.node, w, i, shape[i + 2]).output);
-  return [valueOf([shape[0], channels, ...(spatial ?? unknownDims(kernel.length))], x.dtype)];
+  return [ofShape([shape[0], channels, ...(spatial ?? unknownDims(kernel.length))], x.dtype)];
 };
 
 /** Convolutions, plain, fused, quantised, channels-last and transposed. */

@@ -7,9 +7,9 @@ import {
   entriesOf,
   isKnown,
   MAX_CONTENTS,
+  ofShape,
   UNKNOWN,
   type Value,
-  valueOf,
   withContents,
 } from "./value.ts";
 
@@ -38,7 +38,7 @@ function foldUnary(fold: (x: number) => number): ShapeRule {
 /** First output like the first input. */
 export const likeFirst: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
-  return [valueOf(x.shape, x.dtype)];
+  return [ofShape(x.shape, x.dtype)];
 };
 
 function broadcastAll(inputs: readonly (Value | undefined)[]): Value["shape"] {
@@ -51,7 +51,8 @@ function foldBroadcast(
   fold: (operands: readonly (number | null)[]) => number | null,
 ): (number | null)[] | undefined {
   const count = elementCount(shape);
-  if (!isKnown(shape) || count === null || count > MAX_CONTENTS || inputs.length > MAX_OPERANDS) return undefined;
+  if (!isKnown(shape) || count === null || count > MAX_CONTENTS || inputs.length > MAX_OPERANDS)
+    return undefined;
   const columns: (number | null)[][] = [];
   for (const input of inputs) {
     const entries = entriesOf(input);
@@ -66,9 +67,10 @@ function broadcasting(fold: Fold | null, dtype?: string): ShapeRule {
     const inputs = op.inputs.map((v) => v ?? UNKNOWN);
     const type = inputs[0]?.dtype ?? "unknown";
     // Before operator set 7 the second operand was broadcast to the first, along `axis`.
-    if (op.opset < 7 && inputs.length === 2) return [valueOf(inputs[0].shape, dtype ?? type)];
+    if (op.opset < 7 && inputs.length === 2) return [ofShape(inputs[0].shape, dtype ?? type)];
     const shape = broadcastAll(inputs);
-    if (fold === null || !inputs.some((v) => v.contents !== undefined)) return [valueOf(shape, dtype ?? type)];
+    if (fold === null || !inputs.some((v) => v.contents !== undefined))
+      return [ofShape(shape, dtype ?? type)];
     const contents = foldBroadcast(inputs, shape, (operands) =>
       operands.some((x) => x === null) ? null : rounded(fold(operands as number[], type, op), type),
     );
@@ -86,8 +88,10 @@ const where: ShapeRule = (op) => {
   const inputs = [0, 1, 2].map((i) => op.inputs[i] ?? UNKNOWN);
   const shape = broadcastAll(inputs);
   const dtype = inputs[1].dtype;
-  if (!inputs.slice(1).some((v) => v.contents !== undefined)) return [valueOf(shape, dtype)];
-  const contents = foldBroadcast(inputs, shape, ([c, x, y]) => (c === null ? (x === y ? x : null) : c ? x : y));
+  if (!inputs.slice(1).some((v) => v.contents !== undefined)) return [ofShape(shape, dtype)];
+  const contents = foldBroadcast(inputs, shape, ([c, x, y]) =>
+    c === null ? (x === y ? x : null) : c ? x : y,
+  );
   return [withContents(shape, dtype, contents)];
 };
 
@@ -114,7 +118,7 @@ export const elementwiseRules: ShapeRules = {
     const r = Math.round(x);
     return Math.abs(x % 1) === 0.5 && r % 2 !== 0 ? r - 1 : r;
   }),
-  ...rulesFor(["IsNaN", "IsInf"], (op) => [valueOf(op.inputs[0]?.shape ?? null, "bool")]),
+  ...rulesFor(["IsNaN", "IsInf"], (op) => [ofShape(op.inputs[0]?.shape ?? null, "bool")]),
   Add: broadcasting(([a, b]) => a + b),
   Sub: broadcasting(([a, b]) => a - b),
   Mul: broadcasting(([a, b]) => a * b),

@@ -4,7 +4,7 @@ import { subgraphsOf } from "../attributes.ts";
 import { declaredShape, type InputShapes, inputShapes } from "../input-shapes.ts";
 import { smallContents } from "./contents.ts";
 import { shapeRule } from "./table.ts";
-import { fillGaps, UNKNOWN, type Value, valueOf, withContents } from "./value.ts";
+import { fillGaps, ofShape, UNKNOWN, type Value, withContents } from "./value.ts";
 
 /** No operator has more axes; a hostile file could otherwise grow shapes without end. */
 const MAX_RANK = 32;
@@ -92,13 +92,18 @@ class Inference implements GraphShapes {
   }
 }
 
+/** Version of the ai.onnx operator set a model uses; 0 when it names none. */
+export function opsetOf(model: OnnxModel): number {
+  return model.opsets.get("") ?? model.opsets.get("ai.onnx") ?? 0;
+}
+
 class Engine {
   readonly opset: number;
   readonly #contents: ReadonlyMap<TensorEntry, readonly number[]>;
   #room = MAX_KEPT_CONTENTS;
 
   constructor(model: OnnxModel, contents: ReadonlyMap<TensorEntry, readonly number[]>) {
-    this.opset = model.opsets.get("") ?? model.opsets.get("ai.onnx") ?? 0;
+    this.opset = opsetOf(model);
     this.#contents = contents;
   }
 
@@ -110,8 +115,8 @@ class Engine {
   kept(value: Value, declared: Value["shape"], dtype: string | undefined): Value {
     const shape = fillGaps(value.shape, declared);
     const type = value.dtype === "unknown" ? (dtype ?? "unknown") : value.dtype;
-    if (shape !== null && shape.length > MAX_RANK) return valueOf(null, type);
-    if (value.contents === undefined || this.#room < value.contents.length) return valueOf(shape, type);
+    if (shape !== null && shape.length > MAX_RANK) return ofShape(null, type);
+    if (value.contents === undefined || this.#room < value.contents.length) return ofShape(shape, type);
     this.#room -= value.contents.length;
     return withContents(shape, type, value.contents);
   }
@@ -129,7 +134,7 @@ export async function inferShapes(model: OnnxModel, inputs: InputShapes = new Ma
   const inference = new Inference(engine, null);
   inference.run(model.graph, (i) => {
     const info = model.graph.inputs[i];
-    return valueOf(given.get(info.name) ?? null, info.dtype);
+    return ofShape(given.get(info.name) ?? null, info.dtype);
   });
   return inference;
 }

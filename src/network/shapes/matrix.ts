@@ -1,6 +1,6 @@
 import { intAttribute, stringAttribute } from "../attributes.ts";
 import { rulesFor, type ShapeRule, type ShapeRules } from "./rule.ts";
-import { broadcastShapes, type Dim, type Shape, UNKNOWN, unknownDims, valueOf } from "./value.ts";
+import { broadcastShapes, type Dim, ofShape, type Shape, UNKNOWN, unknownDims } from "./value.ts";
 
 function swapLast(shape: Shape): Shape {
   return shape.length < 2 ? shape : [...shape.slice(0, -2), shape.at(-1)!, shape.at(-2)!];
@@ -19,8 +19,14 @@ export function matMulShape(a: Shape | null, b: Shape | null): Shape | null {
 function matMul(left: number, right: number, dtype?: string): ShapeRule {
   return (op) => {
     const [a, b] = [op.inputs[left]?.shape ?? null, op.inputs[right]?.shape ?? null];
-    const flip = (name: string, s: Shape | null) => (s && intAttribute(op.node, name) === 1 ? swapLast(s) : s);
-    return [valueOf(matMulShape(flip("transA", a), flip("transB", b)), dtype ?? op.inputs[left]?.dtype ?? "unknown")];
+    const flip = (name: string, s: Shape | null) =>
+      s && intAttribute(op.node, name) === 1 ? swapLast(s) : s;
+    return [
+      ofShape(
+        matMulShape(flip("transA", a), flip("transB", b)),
+        dtype ?? op.inputs[left]?.dtype ?? "unknown",
+      ),
+    ];
   };
 }
 
@@ -28,7 +34,7 @@ const gemm: ShapeRule = (op) => {
   const [a, b] = [op.inputs[0]?.shape, op.inputs[1]?.shape];
   const rows = a?.length === 2 ? a[intAttribute(op.node, "transA") === 1 ? 1 : 0] : null;
   const cols = b?.length === 2 ? b[intAttribute(op.node, "transB") === 1 ? 0 : 1] : null;
-  return [valueOf([rows, cols], op.inputs[0]?.dtype ?? "unknown")];
+  return [ofShape([rows, cols], op.inputs[0]?.dtype ?? "unknown")];
 };
 
 /** An Einsum equation without ellipsis: labels per operand and of the result. */
@@ -51,7 +57,7 @@ export function einsumEquation(text: string): EinsumEquation | null {
 const einsum: ShapeRule = (op) => {
   const dtype = op.inputs[0]?.dtype ?? "unknown";
   const equation = einsumEquation(stringAttribute(op.node, "equation") ?? "...");
-  if (equation === null || equation.operands.length !== op.inputs.length) return [valueOf(null, dtype)];
+  if (equation === null || equation.operands.length !== op.inputs.length) return [ofShape(null, dtype)];
   const sizes = new Map<string, Dim>();
   equation.operands.forEach((labels, i) => {
     const shape = op.inputs[i]?.shape;
@@ -63,7 +69,7 @@ const einsum: ShapeRule = (op) => {
     });
   });
   return [
-    valueOf(
+    ofShape(
       [...equation.result].map((label) => sizes.get(label) ?? null),
       dtype,
     ),
@@ -73,7 +79,7 @@ const einsum: ShapeRule = (op) => {
 const matMulNBits: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
   const columns = intAttribute(op.node, "N") ?? null;
-  return [valueOf(x.shape === null ? null : [...x.shape.slice(0, -1), columns], x.dtype)];
+  return [ofShape(x.shape === null ? null : [...x.shape.slice(0, -1), columns], x.dtype)];
 };
 
 /** Products of matrices. */
@@ -85,6 +91,6 @@ export const matrixRules: ShapeRules = {
   ...rulesFor(["Gemm", "FusedGemm"], gemm),
   Einsum: einsum,
   MatMulNBits: matMulNBits,
-  Det: (op) => [valueOf(op.inputs[0]?.shape?.slice(0, -2) ?? null, op.inputs[0]?.dtype ?? "unknown")],
-  DFT: (op) => [valueOf(op.inputs[0]?.shape ? unknownDims(op.inputs[0].shape.length) : null, "float32")],
+  Det: (op) => [ofShape(op.inputs[0]?.shape?.slice(0, -2) ?? null, op.inputs[0]?.dtype ?? "unknown")],
+  DFT: (op) => [ofShape(op.inputs[0]?.shape ? unknownDims(op.inputs[0].shape.length) : null, "float32")],
 };

@@ -2,13 +2,13 @@ import { intAttribute, intsAttribute } from "../attributes.ts";
 import { slidingWindow, windowOutput } from "../window.ts";
 import { rulesFor, type ShapeRule, type ShapeRules } from "./rule.ts";
 import { shapeFromContents } from "./source.ts";
-import { type Shape, UNKNOWN, unknownDims, valueOf } from "./value.ts";
+import { ofShape, type Shape, UNKNOWN, unknownDims } from "./value.ts";
 
 const pool: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
   const kernel = intsAttribute(op.node, "kernel_shape");
   const { shape } = x;
-  const both = (s: Shape | null) => [valueOf(s, x.dtype), valueOf(s, "int64")];
+  const both = (s: Shape | null) => [ofShape(s, x.dtype), ofShape(s, "int64")];
   if (shape === null) return both(kernel ? unknownDims(kernel.length + 2) : null);
   const w = kernel && kernel.length === shape.length - 2 ? slidingWindow(op.node, kernel) : null;
   if (w === null) return both([...shape.slice(0, 2), ...unknownDims(Math.max(shape.length - 2, 0))]);
@@ -17,7 +17,7 @@ const pool: ShapeRule = (op) => {
 
 const globalPool: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
-  return [valueOf(x.shape?.map((d, i) => (i < 2 ? d : 1)) ?? null, x.dtype)];
+  return [ofShape(x.shape?.map((d, i) => (i < 2 ? d : 1)) ?? null, x.dtype)];
 };
 
 const roiPool: ShapeRule = (op) => {
@@ -26,21 +26,21 @@ const roiPool: ShapeRule = (op) => {
   const pooled = intsAttribute(op.node, "pooled_shape");
   const height = pooled?.[0] ?? intAttribute(op.node, "output_height") ?? 1;
   const width = pooled?.[1] ?? intAttribute(op.node, "output_width") ?? 1;
-  return [valueOf([rois, x.shape?.[1] ?? null, height, width], x.dtype)];
+  return [ofShape([rois, x.shape?.[1] ?? null, height, width], x.dtype)];
 };
 
 const unpool: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
   const given = shapeFromContents(op.inputs[2]);
-  if (given !== null) return [valueOf(given, x.dtype)];
+  if (given !== null) return [ofShape(given, x.dtype)];
   const kernel = intsAttribute(op.node, "kernel_shape");
   const w = kernel ? slidingWindow(op.node, kernel) : null;
-  if (x.shape === null || w === null || op.inputs[2] !== undefined) return [valueOf(null, x.dtype)];
+  if (x.shape === null || w === null || op.inputs[2] !== undefined) return [ofShape(null, x.dtype)];
   const spatial = w.kernel.map((k, i) => {
     const d = x.shape![i + 2] ?? null;
     return d === null ? null : (d - 1) * w.strides[i] + k - w.pads[i][0] - w.pads[i][1];
   });
-  return [valueOf([...x.shape.slice(0, 2), ...spatial], x.dtype)];
+  return [ofShape([...x.shape.slice(0, 2), ...spatial], x.dtype)];
 };
 
 /** Pooling: sliding, global and over regions. */

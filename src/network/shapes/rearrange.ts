@@ -13,12 +13,12 @@ import {
   MAX_CONTENTS,
   normalizeAxes,
   normalizeAxis,
+  ofShape,
   rowMajorStrides,
   type Shape,
   stridedOffsets,
   UNKNOWN,
   unknownDims,
-  valueOf,
   withContents,
 } from "./value.ts";
 
@@ -56,7 +56,7 @@ const reshape: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
   const attribute = intsAttribute(op.node, "shape");
   const entries = attribute ?? op.inputs[1]?.contents;
-  if (entries === undefined) return [valueOf(shapeFromContents(op.inputs[1]), x.dtype)];
+  if (entries === undefined) return [ofShape(shapeFromContents(op.inputs[1]), x.dtype)];
   const out = reshaped(x.shape, entries, intAttribute(op.node, "allowzero") === 1);
   return [withContents(out, x.dtype, x.contents)];
 };
@@ -64,7 +64,7 @@ const reshape: ShapeRule = (op) => {
 const flatten: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
   const axis = intAttribute(op.node, "axis") ?? 1;
-  if (x.shape === null) return [valueOf(unknownDims(2), x.dtype)];
+  if (x.shape === null) return [ofShape(unknownDims(2), x.dtype)];
   const at = axis < 0 ? axis + x.shape.length : axis;
   if (at < 0 || at > x.shape.length) return [];
   return [withContents([product(x.shape.slice(0, at)), product(x.shape.slice(at))], x.dtype, x.contents)];
@@ -72,10 +72,10 @@ const flatten: ShapeRule = (op) => {
 
 const squeeze: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
-  if (x.shape === null) return [valueOf(null, x.dtype)];
+  if (x.shape === null) return [ofShape(null, x.dtype)];
   const given = axesOf(op, 1, "axes");
   if (given === undefined) {
-    if (op.inputs[1] !== undefined || x.shape.includes(null)) return [valueOf(null, x.dtype)];
+    if (op.inputs[1] !== undefined || x.shape.includes(null)) return [ofShape(null, x.dtype)];
     return [
       withContents(
         x.shape.filter((d) => d !== 1),
@@ -85,7 +85,7 @@ const squeeze: ShapeRule = (op) => {
     ];
   }
   const axes = normalizeAxes(given, x.shape.length);
-  if (axes === null) return [valueOf(null, x.dtype)];
+  if (axes === null) return [ofShape(null, x.dtype)];
   return [
     withContents(
       x.shape.filter((_, i) => !axes.includes(i)),
@@ -98,10 +98,10 @@ const squeeze: ShapeRule = (op) => {
 const unsqueeze: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
   const given = axesOf(op, 1, "axes");
-  if (x.shape === null || given === undefined) return [valueOf(null, x.dtype)];
+  if (x.shape === null || given === undefined) return [ofShape(null, x.dtype)];
   const rank = x.shape.length + given.length;
   const axes = normalizeAxes(given, rank);
-  if (axes === null || new Set(axes).size !== axes.length) return [valueOf(null, x.dtype)];
+  if (axes === null || new Set(axes).size !== axes.length) return [ofShape(null, x.dtype)];
   const rest = [...x.shape];
   const out = Array.from({ length: rank }, (_, i) => (axes.includes(i) ? 1 : rest.shift()!));
   return [withContents(out, x.dtype, x.contents)];
@@ -111,11 +111,12 @@ const transpose: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
   const { shape } = x;
   const given = intsAttribute(op.node, "perm");
-  if (shape === null) return [valueOf(given ? unknownDims(given.length) : null, x.dtype)];
+  if (shape === null) return [ofShape(given ? unknownDims(given.length) : null, x.dtype)];
   const perm = given ?? shape.map((_, i) => shape.length - 1 - i);
-  if (perm.length !== shape.length || !shape.every((_, i) => perm.includes(i))) return [valueOf(null, x.dtype)];
+  if (perm.length !== shape.length || !shape.every((_, i) => perm.includes(i)))
+    return [ofShape(null, x.dtype)];
   const out = perm.map((p) => shape[p]);
-  if (x.contents === undefined || !isKnown(shape)) return [valueOf(out, x.dtype)];
+  if (x.contents === undefined || !isKnown(shape)) return [ofShape(out, x.dtype)];
   const strides = rowMajorStrides(shape);
   const offsets = stridedOffsets(
     out as number[],
@@ -136,7 +137,7 @@ const expand: ShapeRule = (op) => {
   const out = broadcastShapes(x.shape, shapeFromContents(op.inputs[1]));
   const count = elementCount(out);
   const { contents } = x;
-  if (contents === undefined || count === null || count > MAX_CONTENTS) return [valueOf(out, x.dtype)];
+  if (contents === undefined || count === null || count > MAX_CONTENTS) return [ofShape(out, x.dtype)];
   const offsets = broadcastOffsets(x.shape as number[], out as number[]);
   return [
     withContents(
@@ -150,7 +151,7 @@ const expand: ShapeRule = (op) => {
 const tile: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
   const repeats = op.inputs[1]?.contents;
-  if (x.shape === null) return [valueOf(shapeFromContents(op.inputs[1])?.map(() => null) ?? null, x.dtype)];
+  if (x.shape === null) return [ofShape(shapeFromContents(op.inputs[1])?.map(() => null) ?? null, x.dtype)];
   const out = x.shape.map((d, i) => {
     const r = asDim(repeats?.[i]);
     return d === null || r === null ? null : d * r;
@@ -158,7 +159,7 @@ const tile: ShapeRule = (op) => {
   const times = knownContents(op.inputs[1])?.[0];
   const { contents } = x;
   if (!contents?.length || x.shape.length !== 1 || times === undefined || out[0]! > MAX_CONTENTS) {
-    return [valueOf(out, x.dtype)];
+    return [ofShape(out, x.dtype)];
   }
   return [withContents(out, x.dtype, new Array(times).fill(contents).flat())];
 };
@@ -166,31 +167,31 @@ const tile: ShapeRule = (op) => {
 const depthToSpace: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
   const block = intAttribute(op.node, "blocksize");
-  if (block === undefined || block < 1 || x.shape?.length !== 4) return [valueOf(unknownDims(4), x.dtype)];
+  if (block === undefined || block < 1 || x.shape?.length !== 4) return [ofShape(unknownDims(4), x.dtype)];
   const [n, c, h, w] = x.shape;
   const area = block * block;
   const times = (d: Dim) => (d === null ? null : d * block);
   const channels = c === null || c % area !== 0 ? null : c / area;
-  return [valueOf([n, channels, times(h), times(w)], x.dtype)];
+  return [ofShape([n, channels, times(h), times(w)], x.dtype)];
 };
 
 const spaceToDepth: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
   const block = intAttribute(op.node, "blocksize");
-  if (block === undefined || block < 1 || x.shape?.length !== 4) return [valueOf(unknownDims(4), x.dtype)];
+  if (block === undefined || block < 1 || x.shape?.length !== 4) return [ofShape(unknownDims(4), x.dtype)];
   const [n, c, h, w] = x.shape;
   const part = (d: Dim) => (d === null ? null : Math.floor(d / block));
-  return [valueOf([n, c === null ? null : c * block * block, part(h), part(w)], x.dtype)];
+  return [ofShape([n, c === null ? null : c * block * block, part(h), part(w)], x.dtype)];
 };
 
 const concat: ShapeRule = (op) => {
   const values = op.inputs.map((v) => v ?? UNKNOWN);
   const dtype = values[0]?.dtype ?? "unknown";
   const shaped = values.map((v) => v.shape).filter((s) => s !== null);
-  if (shaped.length === 0) return [valueOf(null, dtype)];
+  if (shaped.length === 0) return [ofShape(null, dtype)];
   const rank = shaped[0].length;
   const axis = normalizeAxis(intAttribute(op.node, "axis") ?? 1, rank);
-  if (axis === null || shaped.some((s) => s.length !== rank)) return [valueOf(null, dtype)];
+  if (axis === null || shaped.some((s) => s.length !== rank)) return [ofShape(null, dtype)];
   const out = shaped[0].map((_, i) => {
     if (i !== axis) return shaped.map((s) => s[i]).find((d) => d !== null) ?? null;
     return shaped.length < values.length
@@ -198,8 +199,14 @@ const concat: ShapeRule = (op) => {
       : shaped.reduce<Dim>((sum, s) => (sum === null || s[i] === null ? null : sum + s[i]), 0);
   });
   const count = elementCount(out);
-  if (rank !== 1 || count === null || count > MAX_CONTENTS) return [valueOf(out, dtype)];
-  return [withContents(out, dtype, values.flatMap((v) => entriesOf(v) ?? []))];
+  if (rank !== 1 || count === null || count > MAX_CONTENTS) return [ofShape(out, dtype)];
+  return [
+    withContents(
+      out,
+      dtype,
+      values.flatMap((v) => entriesOf(v) ?? []),
+    ),
+  ];
 };
 
 function equalParts(op: Application): readonly number[] | undefined {
@@ -216,7 +223,7 @@ function equalParts(op: Application): readonly number[] | undefined {
 const split: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
   const { shape } = x;
-  if (shape === null) return op.node.outputs.map(() => valueOf(null, x.dtype));
+  if (shape === null) return op.node.outputs.map(() => ofShape(null, x.dtype));
   const axis = normalizeAxis(intAttribute(op.node, "axis") ?? 0, shape.length);
   if (axis === null) return [];
   const given = axesOf(op, 1, "split");
@@ -240,7 +247,10 @@ const columnToImage: ShapeRule = (op) => {
   if (image === null) return [];
   const taps = block?.reduce((a, b) => a * b, 1);
   return [
-    valueOf([x.shape?.[0] ?? null, channels === null || !taps ? null : asDim(channels / taps), ...image], x.dtype),
+    ofShape(
+      [x.shape?.[0] ?? null, channels === null || !taps ? null : asDim(channels / taps), ...image],
+      x.dtype,
+    ),
   ];
 };
 

@@ -1,6 +1,6 @@
 import { intAttribute, stringAttribute } from "../attributes.ts";
 import { rulesFor, type ShapeRule, type ShapeRules } from "./rule.ts";
-import { type Dim, UNKNOWN, valueOf } from "./value.ts";
+import { type Dim, ofShape, UNKNOWN } from "./value.ts";
 
 const recurrent: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
@@ -11,7 +11,7 @@ const recurrent: ShapeRule = (op) => {
   const hidden: Dim = intAttribute(op.node, "hidden_size") ?? op.inputs[2]?.shape?.[2] ?? null;
   const all = batchFirst ? [batch, steps, directions, hidden] : [steps, directions, batch, hidden];
   const last = batchFirst ? [batch, directions, hidden] : [directions, batch, hidden];
-  return [valueOf(all, x.dtype), valueOf(last, x.dtype), valueOf(last, x.dtype)];
+  return [ofShape(all, x.dtype), ofShape(last, x.dtype), ofShape(last, x.dtype)];
 };
 
 /** Recurrent layers: outputs Y, Y_h and, for LSTM, Y_c. */

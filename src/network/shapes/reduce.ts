@@ -5,11 +5,11 @@ import {
   knownContents,
   normalizeAxes,
   normalizeAxis,
+  ofShape,
   type Shape,
   UNKNOWN,
   unknownDims,
   type Value,
-  valueOf,
   withContents,
 } from "./value.ts";
 
@@ -17,7 +17,10 @@ import {
  * Axes a reduction removes: an attribute in older operator sets, an input in newer ones; all where none are named
  * (none at all with `noop_with_empty_axes`). null when unknown.
  */
-export function reducedAxes(op: Pick<Application, "node" | "inputs">, rank: number): readonly number[] | null {
+export function reducedAxes(
+  op: Pick<Application, "node" | "inputs">,
+  rank: number,
+): readonly number[] | null {
   const attribute = intsAttribute(op.node, "axes");
   const input = op.inputs[1];
   const given = attribute ?? (input === undefined ? [] : knownContents(input));
@@ -33,10 +36,10 @@ function without(shape: Shape, axes: readonly number[], keep: boolean): Shape {
 function reduce(fold?: (xs: readonly number[]) => number): ShapeRule {
   return (op) => {
     const x = op.inputs[0] ?? UNKNOWN;
-    if (x.shape === null) return [valueOf(null, x.dtype)];
+    if (x.shape === null) return [ofShape(null, x.dtype)];
     const keep = intAttribute(op.node, "keepdims") !== 0;
     const axes = reducedAxes(op, x.shape.length);
-    if (axes === null) return [valueOf(keep ? unknownDims(x.shape.length) : null, x.dtype)];
+    if (axes === null) return [ofShape(keep ? unknownDims(x.shape.length) : null, x.dtype)];
     const known = knownContents(x);
     const all = axes.length === x.shape.length && known !== undefined && fold !== undefined;
     return [withContents(without(x.shape, axes, keep), x.dtype, all ? [fold(known)] : undefined)];
@@ -46,8 +49,8 @@ function reduce(fold?: (xs: readonly number[]) => number): ShapeRule {
 const argument: ShapeRule = (op) => {
   const { shape } = op.inputs[0] ?? UNKNOWN;
   const axis = shape === null ? null : normalizeAxis(intAttribute(op.node, "axis") ?? 0, shape.length);
-  if (shape === null || axis === null) return [valueOf(null, "int64")];
-  return [valueOf(without(shape, [axis], intAttribute(op.node, "keepdims") !== 0), "int64")];
+  if (shape === null || axis === null) return [ofShape(null, "int64")];
+  return [ofShape(without(shape, [axis], intAttribute(op.node, "keepdims") !== 0), "int64")];
 };
 
 /** [N, C] of a batch-normalised value, for the statistics outputs of training mode. */
@@ -61,7 +64,7 @@ const layerNormalization: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
   const axis = x.shape === null ? null : normalizeAxis(intAttribute(op.node, "axis") ?? -1, x.shape.length);
   const kept = axis === null ? null : x.shape!.map((d, i) => (i < axis ? d : 1));
-  return [valueOf(x.shape, x.dtype), valueOf(kept, "float32"), valueOf(kept, "float32")];
+  return [ofShape(x.shape, x.dtype), ofShape(kept, "float32"), ofShape(kept, "float32")];
 };
 
 /** Reductions along axes. */
@@ -81,19 +84,21 @@ export const reduceRules: ShapeRules = {
 export const normalizationRules: ShapeRules = {
   ...rulesFor(
     [
-      ..."Softmax LogSoftmax Hardmax LRN LpNormalization MeanVarianceNormalization InstanceNormalization".split(" "),
+      ..."Softmax LogSoftmax Hardmax LRN LpNormalization MeanVarianceNormalization InstanceNormalization".split(
+        " ",
+      ),
       ..."GroupNormalization GroupNorm RMSNormalization SkipLayerNormalization".split(" "),
       ..."SkipSimplifiedLayerNormalization RotaryEmbedding".split(" "),
     ],
-    (op) => [valueOf(op.inputs[0]?.shape ?? null, op.inputs[0]?.dtype ?? "unknown")],
+    (op) => [ofShape(op.inputs[0]?.shape ?? null, op.inputs[0]?.dtype ?? "unknown")],
   ),
   ...rulesFor(["LayerNormalization", "SimplifiedLayerNormalization"], layerNormalization),
   BatchNormalization: (op) => {
     const x = op.inputs[0] ?? UNKNOWN;
-    return [valueOf(x.shape, x.dtype), ...[1, 2, 3, 4].map(() => valueOf(channelVector(x), x.dtype))];
+    return [ofShape(x.shape, x.dtype), ...[1, 2, 3, 4].map(() => ofShape(channelVector(x), x.dtype))];
   },
   Dropout: (op) => {
     const x = op.inputs[0] ?? UNKNOWN;
-    return [x, valueOf(x.shape, "bool")];
+    return [x, ofShape(x.shape, "bool")];
   },
 };

@@ -7,10 +7,10 @@ import {
   knownContents,
   normalizeAxes,
   normalizeAxis,
+  ofShape,
   UNKNOWN,
   unknownDims,
   type Value,
-  valueOf,
   withContents,
 } from "./value.ts";
 
@@ -20,7 +20,12 @@ function scalarOf(op: Application, input: number, attribute: string): number | u
 }
 
 /** First index, step and count of a slice of one axis, by ONNX's clamping rules. */
-export function sliceRange(size: number, start: number, end: number, step: number): { first: number; count: number } {
+export function sliceRange(
+  size: number,
+  start: number,
+  end: number,
+  step: number,
+): { first: number; count: number } {
   const from = start < 0 ? start + size : start;
   const to = end < 0 ? end + size : end;
   if (step > 0) {
@@ -47,11 +52,11 @@ function sliceSpec(op: Application) {
 
 const slice: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
-  if (x.shape === null) return [valueOf(null, x.dtype)];
-  if (!attributesFit(op, x)) return [valueOf(unknownDims(x.shape.length), x.dtype)];
+  if (x.shape === null) return [ofShape(null, x.dtype)];
+  if (!attributesFit(op, x)) return [ofShape(unknownDims(x.shape.length), x.dtype)];
   const { starts, ends, axes: given, steps } = sliceSpec(op);
   const axes = given ? normalizeAxes(given, x.shape.length) : null;
-  if (axes === null) return [valueOf(unknownDims(x.shape.length), x.dtype)];
+  if (axes === null) return [ofShape(unknownDims(x.shape.length), x.dtype)];
   const out: Dim[] = [...x.shape];
   let contents = x.contents;
   axes.forEach((axis, k) => {
@@ -81,13 +86,13 @@ function attributesFit(op: Application, x: Value): boolean {
 const gather: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
   const indices = op.inputs[1] ?? UNKNOWN;
-  if (x.shape === null || indices.shape === null) return [valueOf(null, x.dtype)];
+  if (x.shape === null || indices.shape === null) return [ofShape(null, x.dtype)];
   const axis = normalizeAxis(intAttribute(op.node, "axis") ?? 0, x.shape.length);
-  if (axis === null) return [valueOf(null, x.dtype)];
+  if (axis === null) return [ofShape(null, x.dtype)];
   const out = [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)];
   const { contents } = x;
   const size = x.shape[axis];
-  if (contents === undefined || x.shape.length !== 1 || size === null) return [valueOf(out, x.dtype)];
+  if (contents === undefined || x.shape.length !== 1 || size === null) return [ofShape(out, x.dtype)];
   const picked = indices.contents?.map((i) => (i === null ? null : (contents[i < 0 ? i + size : i] ?? null)));
   return [withContents(out, x.dtype, picked)];
 };
@@ -96,43 +101,44 @@ const gatherNd: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
   const indices = op.inputs[1]?.shape ?? null;
   const depth = indices?.at(-1) ?? null;
-  if (x.shape === null || indices === null || depth === null) return [valueOf(null, x.dtype)];
+  if (x.shape === null || indices === null || depth === null) return [ofShape(null, x.dtype)];
   const batch = intAttribute(op.node, "batch_dims") ?? 0;
-  return [valueOf([...indices.slice(0, -1), ...x.shape.slice(batch + depth)], x.dtype)];
+  return [ofShape([...indices.slice(0, -1), ...x.shape.slice(batch + depth)], x.dtype)];
 };
 
 const topK: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
-  if (x.shape === null) return [valueOf(null, x.dtype), valueOf(null, "int64")];
+  if (x.shape === null) return [ofShape(null, x.dtype), ofShape(null, "int64")];
   const axis = normalizeAxis(intAttribute(op.node, "axis") ?? -1, x.shape.length);
   const k = asDim(scalarOf(op, 1, "k"));
   const out = x.shape.map((d, i) => (i === axis ? k : d));
-  return axis === null ? [] : [valueOf(out, x.dtype), valueOf(out, "int64")];
+  return axis === null ? [] : [ofShape(out, x.dtype), ofShape(out, "int64")];
 };
 
 const compress: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
   const axis = intAttribute(op.node, "axis");
   const kept = knownContents(op.inputs[1])?.filter((c) => c !== 0).length ?? null;
-  if (axis === undefined) return [valueOf([kept], x.dtype)];
+  if (axis === undefined) return [ofShape([kept], x.dtype)];
   const at = x.shape === null ? null : normalizeAxis(axis, x.shape.length);
-  return [valueOf(at === null ? null : x.shape!.map((d, i) => (i === at ? kept : d)), x.dtype)];
+  return [ofShape(at === null ? null : x.shape!.map((d, i) => (i === at ? kept : d)), x.dtype)];
 };
 
 const pad: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
-  if (x.shape === null) return [valueOf(null, x.dtype)];
+  if (x.shape === null) return [ofShape(null, x.dtype)];
   const rank = x.shape.length;
   const pads = op.opset < 11 ? intsAttribute(op.node, "pads") : knownContents(op.inputs[1]);
   const unreadable = op.inputs[3] !== undefined && knownContents(op.inputs[3]) === undefined;
   const axes = normalizeAxes(axesOf(op, 3, "axes") ?? x.shape.map((_, i) => i), rank);
-  if (axes === null || unreadable || pads?.length !== 2 * axes.length) return [valueOf(unknownDims(rank), x.dtype)];
+  if (axes === null || unreadable || pads?.length !== 2 * axes.length)
+    return [ofShape(unknownDims(rank), x.dtype)];
   const out = [...x.shape];
   axes.forEach((axis, k) => {
     const size = x.shape![axis];
     out[axis] = size === null ? null : asDim(size + pads[k] + pads[k + axes.length]);
   });
-  return [valueOf(out, x.dtype)];
+  return [ofShape(out, x.dtype)];
 };
 
 /** Operators that pick elements by position, or put elements around them. */
@@ -140,9 +146,9 @@ export const selectRules: ShapeRules = {
   Slice: slice,
   Gather: gather,
   GatherND: gatherNd,
-  GatherElements: (op) => [valueOf(op.inputs[1]?.shape ?? null, op.inputs[0]?.dtype ?? "unknown")],
+  GatherElements: (op) => [ofShape(op.inputs[1]?.shape ?? null, op.inputs[0]?.dtype ?? "unknown")],
   ...rulesFor(["ScatterElements", "ScatterND", "Scatter", "TensorScatter", "ReverseSequence"], (op) => [
-    valueOf(op.inputs[0]?.shape ?? null, op.inputs[0]?.dtype ?? "unknown"),
+    ofShape(op.inputs[0]?.shape ?? null, op.inputs[0]?.dtype ?? "unknown"),
   ]),
   TopK: topK,
   Compress: compress,

@@ -14,11 +14,11 @@ import {
   knownContents,
   MAX_CONTENTS,
   normalizeAxis,
+  ofShape,
   type Shape,
   UNKNOWN,
   unknownDims,
   type Value,
-  valueOf,
   withContents,
 } from "./value.ts";
 
@@ -76,7 +76,7 @@ const constant: ShapeRule = (op) => {
 
 const shape: ShapeRule = (op) => {
   const dims = op.inputs[0]?.shape ?? null;
-  if (dims === null) return [valueOf([null], "int64")];
+  if (dims === null) return [ofShape([null], "int64")];
   const clamp = (i: number) => Math.min(Math.max(i < 0 ? i + dims.length : i, 0), dims.length);
   const start = clamp(intAttribute(op.node, "start") ?? 0);
   const part = dims.slice(start, clamp(intAttribute(op.node, "end") ?? dims.length));
@@ -85,13 +85,20 @@ const shape: ShapeRule = (op) => {
 
 const cast: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
-  const to = op.node.opType === "CastLike" ? (op.inputs[1]?.dtype ?? "unknown") : dtypeAttribute(op, "to", "unknown");
+  const to =
+    op.node.opType === "CastLike" ? (op.inputs[1]?.dtype ?? "unknown") : dtypeAttribute(op, "to", "unknown");
   const convert = (c: number) => {
     if (to === "bool") return c === 0 ? 0 : 1;
     if (/^u?int/.test(to)) return Math.trunc(c);
     return to === "float32" ? Math.fround(c) : c;
   };
-  return [withContents(x.shape, to, x.contents?.map((c) => (c === null ? null : convert(c))))];
+  return [
+    withContents(
+      x.shape,
+      to,
+      x.contents?.map((c) => (c === null ? null : convert(c))),
+    ),
+  ];
 };
 
 const constantOfShape: ShapeRule = (op) => {
@@ -100,16 +107,16 @@ const constantOfShape: ShapeRule = (op) => {
   const fill = tensor === undefined ? withContents([1], "float32", [0]) : op.stored(tensor);
   const count = elementCount(dims);
   const value = fill.contents?.[0] ?? null;
-  if (count === null || count > MAX_CONTENTS) return [valueOf(dims, fill.dtype)];
+  if (count === null || count > MAX_CONTENTS) return [ofShape(dims, fill.dtype)];
   return [withContents(dims, fill.dtype, new Array<number | null>(count).fill(value))];
 };
 
 const range: ShapeRule = (op) => {
   const [start, limit, delta] = [0, 1, 2].map((i) => knownContents(op.inputs[i])?.[0]);
   const dtype = op.inputs[0]?.dtype ?? "unknown";
-  if (start === undefined || limit === undefined || delta === undefined) return [valueOf([null], dtype)];
+  if (start === undefined || limit === undefined || delta === undefined) return [ofShape([null], dtype)];
   const count = Math.max(Math.ceil((limit - start) / delta), 0);
-  if (!(count <= MAX_CONTENTS)) return [valueOf([asDim(count)], dtype)];
+  if (!(count <= MAX_CONTENTS)) return [ofShape([asDim(count)], dtype)];
   return [
     withContents(
       [count],
@@ -125,16 +132,18 @@ const oneHot: ShapeRule = (op) => {
   const axis = normalizeAxis(intAttribute(op.node, "axis") ?? -1, indices.length + 1);
   if (axis === null) return [];
   const depth: Dim = asDim(knownContents(op.inputs[1])?.[0]);
-  return [valueOf([...indices.slice(0, axis), depth, ...indices.slice(axis)], op.inputs[2]?.dtype ?? "unknown")];
+  return [
+    ofShape([...indices.slice(0, axis), depth, ...indices.slice(axis)], op.inputs[2]?.dtype ?? "unknown"),
+  ];
 };
 
 const random: ShapeRule = (op) => [
-  valueOf(intsAttribute(op.node, "shape")?.map(asDim) ?? null, dtypeAttribute(op, "dtype", "float32")),
+  ofShape(intsAttribute(op.node, "shape")?.map(asDim) ?? null, dtypeAttribute(op, "dtype", "float32")),
 ];
 
 const randomLike: ShapeRule = (op) => {
   const x = op.inputs[0] ?? UNKNOWN;
-  return [valueOf(x.shape, dtypeAttribute(op, "dtype", x.dtype))];
+  return [ofShape(x.shape, dtypeAttribute(op, "dtype", x.dtype))];
 };
 
 /** Operators that make values: constants, shapes of others, sequences, random numbers; and casts. */
@@ -150,21 +159,22 @@ export const sourceRules: ShapeRules = {
   ...rulesFor(["RandomNormal", "RandomUniform"], random),
   ...rulesFor(["RandomNormalLike", "RandomUniformLike", "EyeLike"], randomLike),
   Multinomial: (op) => [
-    valueOf(
+    ofShape(
       [op.inputs[0]?.shape?.[0] ?? null, intAttribute(op.node, "sample_size") ?? 1],
       dtypeAttribute(op, "dtype", "int32"),
     ),
   ],
-  NonZero: (op) => [valueOf([op.inputs[0]?.shape?.length ?? null, null], "int64")],
-  NonMaxSuppression: () => [valueOf([null, 3], "int64")],
+  NonZero: (op) => [ofShape([op.inputs[0]?.shape?.length ?? null, null], "int64")],
+  NonMaxSuppression: () => [ofShape([null, 3], "int64")],
   ...rulesFor(["HannWindow", "HammingWindow", "BlackmanWindow"], (op) => [
-    valueOf([asDim(knownContents(op.inputs[0])?.[0])], dtypeAttribute(op, "output_datatype", "float32")),
+    ofShape([asDim(knownContents(op.inputs[0])?.[0])], dtypeAttribute(op, "output_datatype", "float32")),
   ]),
   Unique: (op) => {
     const x = op.inputs[0] ?? UNKNOWN;
     const axis = intAttribute(op.node, "axis");
     const at = axis === undefined || x.shape === null ? null : normalizeAxis(axis, x.shape.length);
-    const kept = axis === undefined ? [null] : at === null ? null : x.shape!.map((d, i) => (i === at ? null : d));
-    return [valueOf(kept, x.dtype), ...[1, 2, 3].map(() => valueOf(unknownDims(1), "int64"))];
+    const kept =
+      axis === undefined ? [null] : at === null ? null : x.shape!.map((d, i) => (i === at ? null : d));
+    return [ofShape(kept, x.dtype), ...[1, 2, 3].map(() => ofShape(unknownDims(1), "int64"))];
   },
 };

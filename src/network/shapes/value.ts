@@ -29,7 +29,7 @@ export function elementCount(shape: Shape | null): number | null {
 }
 
 /** A value of a shape and type, contents unknown. */
-export function valueOf(shape: Shape | null, dtype: string): Value {
+export function ofShape(shape: Shape | null, dtype: string): Value {
   return { shape, dtype };
 }
 

@@ -1,0 +1,39 @@
+import type { OnnxNode } from "../../formats/onnx/types.ts";
+import type { Scope } from "../scope.ts";
+import type { Value } from "../shapes/value.ts";
+
+/** A node of a chain: exactly one of its inputs depends on the network's input. */
+export interface ChainNode {
+  readonly node: OnnxNode;
+  readonly scope: Scope;
+  readonly opset: number;
+  /** Which input is the non-constant one. */
+  readonly at: number;
+  /** What is known of that input. */
+  readonly input: Value;
+  /** What is known of the output that the chain goes on with. */
+  readonly output: Value;
+}
+
+/** An operator's Lipschitz constant (ℓ2, rounded up) with its reason, or why there is no finite one. */
+export type Constant =
+  | { readonly constant: number; readonly because: string }
+  | { readonly unbounded: string };
+
+/** Gives the constant of one operator; reads its constant inputs where the constant depends on them. */
+export type ConstantRule = (chain: ChainNode) => Constant | Promise<Constant>;
+
+export type ConstantRules = Readonly<Record<string, ConstantRule>>;
+
+export function bounded(constant: number, because: string): Constant {
+  return Number.isFinite(constant) ? { constant, because } : { unbounded: `${because}: not finite` };
+}
+
+export function unbounded(why: string): Constant {
+  return { unbounded: why };
+}
+
+/** The same rule for several operators, written as one string. */
+export function forEach(names: string, rule: ConstantRule): Record<string, ConstantRule> {
+  return Object.fromEntries(names.split(" ").map((name) => [name, rule]));
+}

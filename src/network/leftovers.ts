@@ -1,0 +1,56 @@
+import { isFloatType } from "../formats/dtype.ts";
+import type { TensorEntry } from "../formats/model.ts";
+import type { Site } from "./scope.ts";
+import { shapeRule } from "./shapes/table.ts";
+import type { SkippedTensor } from "./use.ts";
+
+/** Nodes that read each stored tensor, subgraphs included. */
+export type Readers = ReadonlyMap<TensorEntry, readonly Site[]>;
+
+/** Operators whose several-dimensional constants are biases, scales, masks or offsets, never matrices. */
+const ELEMENTWISE: ReadonlySet<string> = new Set(
+  "Add Sub Mul Div Pow Min Max Sum Mean PRelu Where Concat And Or Xor Equal Less Greater Clip".split(" "),
+);
+
+const READERS_SHOWN = 3;
+
+export function readersOf(sites: Iterable<Site>): Readers {
+  const readers = new Map<TensorEntry, Site[]>();
+  for (const site of sites) {
+    for (const name of new Set(site.node.inputs)) {
+      const tensor = name === "" ? undefined : site.scope.tensor(name);
+      if (tensor === undefined) continue;
+      const known = readers.get(tensor);
+      if (known === undefined) readers.set(tensor, [site]);
+      else known.push(site);
+    }
+  }
+  return readers;
+}
+
+function readerNames(sites: readonly Site[]): string {
+  const names = [...new Set(sites.map((s) => s.node.opType))];
+  return names.slice(0, READERS_SHOWN).join(", ") + (names.length > READERS_SHOWN ? ", …" : "");
+}
+
+/** Why a tensor that no weight rule claimed is no linear operator. */
+export function leftover(tensor: TensorEntry, readers: Readers): SkippedTensor {
+  const sites = readers.get(tensor) ?? [];
+  const real = isFloatType(tensor.dtype) && tensor.unsupported === undefined;
+  const say = (because: string, warn = false): SkippedTensor => ({ tensor, because, warn });
+  const unknown = sites.find((s) => shapeRule(s.node) === undefined);
+  if (sites.length === 0) return say("no node of the graph reads it");
+  if (tensor.shape.length < 2) {
+    return say(
+      real ? `a vector or scalar read by ${readerNames(sites)}` : `${tensor.dtype} values, no weight`,
+    );
+  }
+  if (unknown !== undefined) {
+    return say(`read by ${unknown.node.opType} "${unknown.node.name}", an operator without a rule`, true);
+  }
+  if (!real) return say(`${tensor.dtype} values read by ${readerNames(sites)}`);
+  if (sites.every((s) => ELEMENTWISE.has(s.node.opType))) {
+    return say(`added, multiplied or joined element by element (${readerNames(sites)})`);
+  }
+  return say(`read by ${readerNames(sites)}, not as a linear operator`);
+}

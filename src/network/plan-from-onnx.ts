@@ -1,0 +1,86 @@
+import type { Model, TensorEntry } from "../formats/model.ts";
+import type { OnnxNode } from "../formats/onnx/types.ts";
+import { chainOf } from "./chain.ts";
+import type { InputShapes } from "./input-shapes.ts";
+import { leftover, readersOf } from "./leftovers.ts";
+import { Scope, type Site, sitesOf } from "./scope.ts";
+import { inferShapes, opsetOf } from "./shapes/infer.ts";
+import type { SkippedTensor, WeightPlan, WeightUse } from "./use.ts";
+import { weightsOf } from "./weights/table.ts";
+
+export interface OnnxPlanOptions {
+  /** Sizes of inputs that the file leaves open, by input name; "" for the only input of a model. */
+  readonly inputs?: InputShapes;
+}
+
+interface Located {
+  readonly node: OnnxNode;
+  readonly use: WeightUse;
+}
+
+/** Names made unique: with the weight's name where a node has several, then with a number. */
+function uniquelyNamed(found: readonly Located[]): readonly Located[] {
+  const repeated = (names: readonly string[]) => {
+    const seen = new Map<string, number>();
+    for (const name of names) seen.set(name, (seen.get(name) ?? 0) + 1);
+    return (name: string) => seen.get(name)! > 1;
+  };
+  const shared = repeated(found.map(({ use }) => use.name));
+  const longer = found.map(({ use }) => (shared(use.name) ? `${use.name}/${use.weight.name}` : use.name));
+  const taken = new Set<string>();
+  return found.map(({ node, use }, i) => {
+    let name = longer[i];
+    for (let k = 2; taken.has(name); k++) name = `${longer[i]}#${k}`;
+    taken.add(name);
+    return { node, use: { ...use, name } };
+  });
+}
+
+/** The reason to skip each tensor, a warning before a plain remark. */
+function skippedTensors(all: readonly SkippedTensor[]): Map<TensorEntry, SkippedTensor> {
+  const kept = new Map<TensorEntry, SkippedTensor>();
+  for (const skipped of all) {
+    if (!(kept.get(skipped.tensor)?.warn ?? false)) kept.set(skipped.tensor, skipped);
+  }
+  return kept;
+}
+
+/** A weight that is audited in one place and cannot be in another says so where it is. */
+function withOtherUse(use: WeightUse, skipped: SkippedTensor | undefined): WeightUse {
+  return skipped === undefined
+    ? use
+    : { ...use, problems: [...use.problems, `not audited elsewhere: ${skipped.because}`] };
+}
+
+/**
+ * Every use of a stored weight as a linear operator in an ONNX model, the rest of its tensors with the reason why
+ * they are none, and the network as a pure chain where it is one. Reads only small tensors.
+ * @throws InputShapeError when `inputs` contradicts the file.
+ * @throws TypeError when the model has no ONNX graph.
+ */
+export async function planFromOnnx(model: Model, options: OnnxPlanOptions = {}): Promise<WeightPlan> {
+  if (model.onnx === undefined) throw new TypeError(`planFromOnnx needs an ONNX model, got ${model.format}`);
+  const root = new Scope(model.onnx.graph, await inferShapes(model.onnx, options.inputs));
+  const sites: readonly Site[] = [...sitesOf(root)];
+  const found: Located[] = [];
+  const refused: SkippedTensor[] = [];
+  for (const site of sites) {
+    for (const finding of weightsOf(site)) {
+      if ("use" in finding) found.push({ node: site.node, use: finding.use });
+      else refused.push(finding.skipped);
+    }
+  }
+  const skipped = skippedTensors(refused);
+  const located = uniquelyNamed(
+    found.map(({ node, use }) => ({ node, use: withOtherUse(use, skipped.get(use.weight)) })),
+  );
+  const used = new Set(located.map(({ use }) => use.weight));
+  const readers = readersOf(sites);
+  return {
+    uses: located.map(({ use }) => use),
+    skipped: model.tensors
+      .filter((tensor) => !used.has(tensor))
+      .map((tensor) => skipped.get(tensor) ?? leftover(tensor, readers)),
+    ...(await chainOf(root, opsetOf(model.onnx), new Map(located.map(({ node, use }) => [node, use])))),
+  };
+}

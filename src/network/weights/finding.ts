@@ -1,0 +1,77 @@
+import { isFloatType } from "../../formats/dtype.ts";
+import type { Site } from "../scope.ts";
+import { type StoredWeight, storedWeight } from "../stored-weight.ts";
+import { isStoredOrder, type StridedView, swapLastAxes } from "../strided-view.ts";
+import type { MatrixLayout, SkippedTensor, WeightUse } from "../use.ts";
+
+/** What a node's weight input turned out to be. */
+export type Finding = { readonly use: WeightUse } | { readonly skipped: SkippedTensor };
+
+/** Finds the weights that one operator applies. */
+export type WeightRule = (site: Site) => readonly Finding[];
+
+/** How a weight acts: the use without what every use shares. */
+export type Action = Pick<WeightUse, "operator" | "layout" | "scale"> & {
+  readonly problems?: readonly string[];
+};
+
+function refused(
+  site: Site,
+  tensors: readonly SkippedTensor["tensor"][],
+  because: string,
+): readonly Finding[] {
+  const where = `the weight of ${site.node.opType} "${site.scope.prefix}${site.node.name}"`;
+  return tensors.map((tensor) => ({ skipped: { tensor, because: `${where}: ${because}`, warn: true } }));
+}
+
+/**
+ * The weight at input `index`, when it is constant: `act` says how it acts, or why it cannot be audited.
+ * Nothing for an input that is missing or computed by the network.
+ */
+export function weightAt(
+  site: Site,
+  index: number,
+  act: (weight: StoredWeight) => Action | string,
+): readonly Finding[] {
+  const { node, scope } = site;
+  const name = node.inputs[index] ?? "";
+  if (name === "" || !scope.isConstant(name)) return [];
+  const weight = storedWeight(scope, name);
+  if (!("tensor" in weight)) return refused(site, weight.tensors, weight.because);
+  const { tensor, notes } = weight;
+  if (tensor.unsupported !== undefined || !isFloatType(tensor.dtype)) {
+    return refused(
+      site,
+      [tensor],
+      `stored as ${tensor.dtype} (${tensor.unsupported ?? "not floating-point"})`,
+    );
+  }
+  if (weight.view.shape.includes(0)) return refused(site, [tensor], "it has no elements");
+  const action = act(weight);
+  if (typeof action === "string") return refused(site, [tensor], action);
+  const problems = [...notes, ...(action.problems ?? [])];
+  return [{ use: { name: `${scope.prefix}${node.name}`, weight: tensor, ...action, problems } }];
+}
+
+/** The view as consecutive row-major matrices (either way round: a transpose has the same norm), or null. */
+export function matrixLayout(view: StridedView): MatrixLayout | null {
+  const { shape } = view;
+  if (shape.length === 1) return { kind: "matrix", count: 1, rows: shape[0], cols: 1 };
+  if (shape.length < 2) return null;
+  const count = shape.slice(0, -2).reduce((a, b) => a * b, 1);
+  const [rows, cols] = [shape.at(-2)!, shape.at(-1)!];
+  if (isStoredOrder(view)) return { kind: "matrix", count, rows, cols };
+  if (isStoredOrder(swapLastAxes(view))) return { kind: "matrix", count, rows: cols, cols: rows };
+  return null;
+}
+
+/** A dense action, or the reason why the constant is none. */
+export function denseAction(view: StridedView, scale = 1): Action | string {
+  const layout = view.shape.length === 0 ? null : matrixLayout(view);
+  if (layout === null) {
+    return view.shape.length === 0
+      ? "a single number, no matrix"
+      : "its matrices do not lie one after another in the file";
+  }
+  return { operator: "dense", layout, ...(scale === 1 ? {} : { scale }) };
+}
