@@ -28,14 +28,14 @@ async function clipWeight(use: WeightUse, ceiling: number, memory: number): Prom
   const { count, rows, cols } = layout;
   refuseUnclippable(use, rows * cols * 8 * COPIES, memory);
   const type = floatTypeOf(weight);
-  const values = toFloat64(await weight.read(0, weight.byteLength), type);
+  const values = toFloat64(type, await weight.read(0, weight.byteLength));
   // Singular values are those of the transpose, so a column-major matrix is clipped as its transpose.
   const [m, n] = isColumnMajor(weight) ? [cols, rows] : [rows, cols];
   for (let k = 0; k < count; k++) {
     const matrix = values.subarray(k * m * n, (k + 1) * m * n);
     matrix.set(clipSingularValues(matrix.slice(), m, n, ceiling));
   }
-  return fromFloat64(values, type);
+  return fromFloat64(type, values);
 }
 
 function refuseUnclippable(use: WeightUse, bytes: number, memory: number): void {

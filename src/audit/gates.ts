@@ -21,11 +21,6 @@ export function checkGates(report: AuditReport, gates: Gates): string[] {
   ];
 }
 
-/** True when a weight holds a NaN or an infinity or could not be read at all. */
-export function hasErrors(report: AuditReport): boolean {
-  return report.problems.some((problem) => problem.severity === "error");
-}
-
 function networkFailures(report: AuditReport, limit: number): string[] {
   const upper = report.network?.lipschitz.upper ?? null;
   if (upper === null)

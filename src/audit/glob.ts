@@ -11,7 +11,7 @@ const SPECIAL = /[\\^$.*+?()[\]{}|/]/g;
  * whole name must match.
  */
 export function globMatcher(pattern: string, options: GlobOptions = {}): (name: string) => boolean {
-  const expression = new RegExp(`^(?:${translate(pattern, options.separator)})$`, "u");
+  const expression = new RegExp(`^(?:${translate(pattern, options.separator)})$`, "su");
   return (name) => expression.test(name);
 }
 

@@ -1,6 +1,7 @@
 import type { Bound } from "../linalg/bound.ts";
 import type { ConvolutionLayout, WeightUse } from "../network/use.ts";
 import type { Measurement, Outcome } from "./measure.ts";
+import { nonFiniteMessage } from "./problems.ts";
 import type { GeometryReport, LayerReport, SigmaReport } from "./schema.ts";
 
 /** One use of a weight as the report shows it. */
@@ -18,7 +19,7 @@ export function layerReport(use: WeightUse, outcome: Outcome): LayerReport {
     return { ...base, sigma: null, frobenius: null, stableRank: null, problems };
   }
   const { measurement } = outcome;
-  return { ...base, ...numbers(measurement), problems: [...use.problems, ...doubts(measurement)] };
+  return { ...base, ...numbers(measurement), problems: [...use.problems, ...doubts(use, measurement)] };
 }
 
 /** A bound as the report shows it. */
@@ -49,8 +50,8 @@ function interval(bound: Bound): { lower: number; upper: number | null } {
   return { lower, upper };
 }
 
-function doubts(m: Measurement): string[] {
-  if (!m.finite) return ["the weight holds a NaN or an infinity"];
+function doubts(use: WeightUse, m: Measurement): string[] {
+  if (!m.finite) return [nonFiniteMessage(use.weight)];
   const boundless =
     m.sigma !== null && m.sigma.guarantee !== "estimate" && sigmaReport(m.sigma).upper === null;
   return boundless ? ["no finite upper bound is known"] : [];

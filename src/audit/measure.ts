@@ -100,12 +100,13 @@ async function measureConvolution(
   const source = convolutionSource(use, layout, content, options.memory);
   const analysis = await engine.analyzeConvolution(source, options);
   const base = combine([analysis], false);
-  if (!analysis.finite) return base;
+  const { reshaped } = analysis;
+  if (!base.finite || reshaped === null) return base;
   return {
     ...base,
-    reshaped: analysis.reshaped,
-    stableRank: stableRank(analysis.frobenius, analysis.reshaped),
-    failureProbability: unionBound(base.failureProbability, analysis.reshaped.failureProbability ?? 0),
+    reshaped,
+    stableRank: stableRank(analysis.frobenius, reshaped),
+    failureProbability: unionBound(base.failureProbability, reshaped.failureProbability ?? 0),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { WeightPlan, WeightUse } from "../network/use.ts";
+import type { Content } from "./content.ts";
 import { UsageError } from "./errors.ts";
 import type { WeightGroup } from "./groups.ts";
 import { sigmaReport } from "./layer.ts";
@@ -56,48 +57,56 @@ export async function scaleNetwork(
   target: NetworkTarget,
 ): Promise<Change[]> {
   const groups = [...scalable, ...fixed];
-  const before: GroupMeasurement[] = [];
-  for (const group of groups) before.push(await measureGroup(context, group, group.entries[0]!, 0));
+  const before = await measureGroups(context, groups, (group) => group.entries[0]!, 0);
   const bound = boundOf(context, plan, groups, before).upper;
   if (bound === null) throw unbounded();
   const stays = groups.map((group, g) => unchanged(group, before[g]!));
   if (bound === 0 || (target.onlyDown && bound <= target.limit)) return stays;
   const power = timesInChain(plan, scalable);
   if (power === 0) throw new UsageError("none of the selected weights is part of the network's chain");
-  let factor = root(target.limit / bound, power) * (1 - 1e-9);
   let reached: number | null = bound;
-  for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
-    if (!(factor > 0 && Number.isFinite(factor))) break;
-    const after: GroupMeasurement[] = [];
-    const contents = scalable.map((group) =>
-      scaledContent(group.entries[0]!, factor, roundingOf(group, attempt)),
-    );
-    for (const [g, group] of scalable.entries()) {
-      after.push(await measureGroup(context, group, contents[g]!, attempt));
-    }
+  let factor = root(target.limit / bound, power) * (1 - 1e-9);
+  for (let attempt = 1; attempt < ATTEMPTS && factor > 0 && Number.isFinite(factor); attempt++) {
+    const contentOf = (group: WeightGroup) =>
+      scaledContent(group.entries[0]!, factor, roundingOf(group, attempt));
+    const after = await measureGroups(context, scalable, contentOf, attempt);
     reached = boundOf(context, plan, groups, [...after, ...before.slice(scalable.length)]).upper;
-    if (reached !== null && reached <= target.limit) {
-      const warnings = factor > 1 ? ["the network's bound is raised to the limit"] : [];
-      const changed = scalable.map((group, g) => {
-        const zero = before[g]!.upper === 0;
-        const note = zero ? ["the weight is zero and stays zero"] : warnings;
-        return {
-          group,
-          before: before[g]!,
-          after: after[g]!,
-          content: contents[g]!,
-          factor,
-          warnings: note,
-        };
-      });
-      return [...changed, ...stays.slice(scalable.length)];
-    }
     if (reached === null) break;
+    if (reached <= target.limit) {
+      const changes = scalable.map((group, g) => ({
+        group,
+        before: before[g]!,
+        after: after[g]!,
+        content: contentOf(group),
+        factor,
+        warnings: warningsOf(before[g]!, factor),
+      }));
+      return [...changes, ...stays.slice(scalable.length)];
+    }
     factor *= root(target.limit / reached, power) * (1 - 1e-6 * 4 ** attempt);
   }
   const got = reached === null ? "elements overflow" : `the closest try had the bound ${reached}`;
   const failure = `no common factor brings the network's bound under ${target.limit} after rounding: ${got}`;
   return stays.map((change) => ({ ...change, failure }));
+}
+
+async function measureGroups(
+  context: ShrinkContext,
+  groups: readonly WeightGroup[],
+  contentOf: (group: WeightGroup) => Content,
+  attempt: number,
+): Promise<GroupMeasurement[]> {
+  const measured: GroupMeasurement[] = [];
+  for (const group of groups) {
+    context.settings.signal?.throwIfAborted();
+    measured.push(await measureGroup(context, group, contentOf(group), attempt));
+  }
+  return measured;
+}
+
+function warningsOf(before: GroupMeasurement, factor: number): string[] {
+  if (before.upper === 0) return ["the weight is zero and stays zero"];
+  return factor > 1 ? ["the network's bound is below the limit, so its layers are raised"] : [];
 }
 
 function unchanged(group: WeightGroup, before: GroupMeasurement): Change {

@@ -54,7 +54,10 @@ export function networkReport(plan: WeightPlan, sigmaOf: SigmaOf, asked: Guarant
 /** Why a network with a graph has no finite bound, where `unbounded` does not say it; null when it has one. */
 export function missingBoundReason(plan: WeightPlan, network: NetworkReport): string | null {
   if (network.lipschitz.upper !== null || plan.unbounded.length > 0) return null;
-  if (plan.chain === null) return "the graph branches; a whole-network bound is given for chains only";
+  if (plan.chain === null) {
+    const branching = plan.branching?.replace(/\.$/, "") ?? "the graph branches";
+    return `${branching}; a whole-network bound is given for chains only`;
+  }
   if (network.cascade.some((step) => step.because.endsWith("(an estimate, not a bound)"))) return null;
   const missing = plan.chain[network.cascade.length];
   return missing === undefined ? null : `no finite bound of ${missing.node}, so none of the whole network`;

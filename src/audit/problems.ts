@@ -17,6 +17,7 @@ export function unsupportedWeights(plan: WeightPlan, only: string | undefined): 
 export function unsupportedProblems(plan: WeightPlan, only: string | undefined, verdict: string): Problem[] {
   return skippedWeights(plan, only).map((skip) => ({
     severity: "warning",
+    code: "unsupported",
     where: skip.tensor.name,
     message: `${verdict}: ${skip.because}`,
   }));

@@ -166,9 +166,10 @@ function settingsReport(
 }
 
 function layerProblems(use: WeightUse, outcome: Outcome): Problem[] {
-  if ("failure" in outcome) return [{ severity: "error", where: use.name, message: outcome.failure }];
+  const base = { severity: "error", where: use.name } as const;
+  if ("failure" in outcome) return [{ ...base, code: "unreadable", message: outcome.failure }];
   if (outcome.measurement.finite) return [];
-  return [{ severity: "error", where: use.name, message: nonFiniteMessage(use.weight) }];
+  return [{ ...base, code: "not-finite", message: nonFiniteMessage(use.weight) }];
 }
 
 function auditedTensors(uses: readonly WeightUse[], layers: readonly LayerReport[]): Set<TensorEntry> {

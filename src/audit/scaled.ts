@@ -35,10 +35,10 @@ export function scaledContent(entry: TensorEntry, factor: number, rounding: Roun
       const out = new Uint8Array(end - start);
       for (let at = start; at < end; at += BLOCK * width) {
         const stop = Math.min(end, at + BLOCK * width);
-        const values = toFloat64(await entry.read(at, stop), type);
+        const values = toFloat64(type, await entry.read(at, stop));
         for (let i = 0; i < values.length; i++) values[i]! *= factor;
         if (rounding === "dithered") dither(values, type, at / width);
-        out.set(fromFloat64(values, type), at - start);
+        out.set(fromFloat64(type, values), at - start);
       }
       return out;
     },

@@ -102,4 +102,6 @@ export interface Problem {
   /** Layer, tensor, file or node concerned. */
   readonly where: string;
   readonly message: string;
+  /** What kind of problem with a weight, for programs. */
+  readonly code?: "not-finite" | "unreadable" | "unsupported";
 }

@@ -1,0 +1,128 @@
+import { type Command, Option } from "commander";
+import { checkGates, type Gates } from "../audit/gates.ts";
+import { planModel } from "../audit/plan.ts";
+import { type AuditOptions, auditPlan } from "../audit/run.ts";
+import type { AuditReport } from "../audit/schema.ts";
+import { openModel } from "../formats/open.ts";
+import { addCommonOptions, type CommonFlags, libraryOptions } from "./common-options.ts";
+import { isUsageError, messageOf, reportError } from "./errors.ts";
+import { EXIT, type ExitCode, worst } from "./exit-codes.ts";
+import { checkHtmlTarget, SPECTRUM_SHOWN, writeHtml } from "./html-output.ts";
+import { jsonDocument } from "./json.ts";
+import { parseLimit } from "./parse.ts";
+import { expandPaths } from "./paths.ts";
+import { progressLine } from "./progress.ts";
+import type { Session } from "./session.ts";
+import { renderTable } from "./table.ts";
+
+interface AuditFlags extends CommonFlags {
+  readonly html?: string;
+  readonly failAbove?: number;
+  readonly layerLimit?: number;
+}
+
+const EXAMPLES = `
+Examples:
+  lipschitz audit model.onnx                          the table
+  lipschitz audit model.safetensors --html report.html
+  lipschitz audit model.onnx --fail-above 100         exit code 1 above the limit: a CI gate
+  lipschitz audit 'runs/*.safetensors' --layer-limit 1.01 --json
+  lipschitz audit net.onnx --guarantee proof --input 1x3x224x224
+
+Exit codes: 0 done, 1 a limit is exceeded or a weight is not finite, 2 wrong usage, 3 a file cannot be read.
+`;
+
+export function addAuditCommand(program: Command, session: Session): void {
+  const command = program
+    .command("audit")
+    .summary("bounds of every weight's spectral norm, and of the whole network")
+    .description(
+      "Bounds the spectral norm of every weight operator of a model file, shows how they multiply, and bounds the\n" +
+        "whole network where it is a chain. Reads safetensors, ONNX, PyTorch and NumPy files.",
+    )
+    .argument("<model...>", "model files; patterns such as 'runs/*.onnx' too");
+  addCommonOptions(command, ["estimate", "probable", "proof"])
+    .addOption(
+      new Option("--html <file>", "write a report to look at; a folder when there are several models"),
+    )
+    .option("--fail-above <n>", "exit 1 unless the network's upper bound is at most this", parseLimit)
+    .option("--layer-limit <n>", "exit 1 unless every layer's upper bound is at most this", parseLimit)
+    .addHelpText("after", EXAMPLES)
+    .action(async (patterns: string[], flags: AuditFlags) => {
+      session.exitCode = await auditFiles(expandPaths(patterns), flags, session);
+    });
+}
+
+interface Failed {
+  readonly file: string;
+  readonly message: string;
+}
+
+async function auditFiles(files: readonly string[], flags: AuditFlags, session: Session): Promise<ExitCode> {
+  const { io } = session;
+  const { html } = flags;
+  if (html !== undefined) await checkHtmlTarget(html, files);
+  const reports: AuditReport[] = [];
+  const failed: Failed[] = [];
+  const codes: ExitCode[] = [];
+  for (const [index, file] of files.entries()) {
+    try {
+      const report = await auditFile(file, flags, session);
+      reports.push(report);
+      codes.push(showReport(report, flags, session, index > 0));
+    } catch (error) {
+      io.signal.throwIfAborted();
+      if (isUsageError(error)) throw error;
+      codes.push(reportError(io, error));
+      failed.push({ file, message: messageOf(error) });
+    }
+  }
+  if (flags.json && (files.length > 1 || reports.length === 1)) {
+    io.out(jsonDocument(files.length === 1 ? reports[0] : severalReports(reports, failed)));
+  }
+  if (html !== undefined && reports.length > 0) {
+    await writeHtml(reports, html, files.length > 1, files, session);
+    if (!flags.quiet) io.err(`wrote ${html}\n`);
+  }
+  return worst(codes);
+}
+
+function severalReports(reports: readonly AuditReport[], failed: readonly Failed[]) {
+  return { schema: "lipschitz.audits/1", reports, ...(failed.length > 0 ? { failed } : {}) };
+}
+
+async function auditFile(file: string, flags: AuditFlags, session: Session): Promise<AuditReport> {
+  const progress = progressLine(session.io, { progress: flags.progress, quiet: flags.quiet === true });
+  const model = await openModel(file);
+  try {
+    const options: AuditOptions = {
+      ...libraryOptions(flags, session.io.signal),
+      spectrum: flags.html === undefined ? 0 : SPECTRUM_SHOWN,
+      onProgress: ({ layer, ...step }) => progress.update({ label: layer, ...step }),
+    };
+    const plan = await planModel(model, options);
+    return await auditPlan(await session.engine(), model, plan, options);
+  } finally {
+    progress.clear();
+    await model.close();
+  }
+}
+
+/** Prints the table and what failed, and gives the model's exit code. */
+function showReport(report: AuditReport, flags: AuditFlags, session: Session, again: boolean): ExitCode {
+  const { io } = session;
+  if (!flags.json && !flags.quiet) {
+    const { width, color } = io.stdout;
+    io.out(`${again ? "\n" : ""}${renderTable(report, { width, color }).trimEnd()}\n`);
+  }
+  const errors = report.problems.filter((problem) => problem.severity === "error");
+  // The table lists problems; without it they would go unseen.
+  if (flags.json || flags.quiet) {
+    for (const { where, message } of errors) io.err(`error: ${where}: ${message}\n`);
+  }
+  const gates: Gates = { failAbove: flags.failAbove, layerLimit: flags.layerLimit };
+  const exceeded = checkGates(report, gates);
+  for (const failure of exceeded) io.err(`limit: ${report.model.files[0]}: ${failure}\n`);
+  if (exceeded.length > 0 || errors.some((problem) => problem.code === "not-finite")) return EXIT.failed;
+  return errors.length > 0 ? EXIT.unreadable : EXIT.done;
+}

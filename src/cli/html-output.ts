@@ -1,0 +1,54 @@
+import { mkdir } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { UsageError } from "../audit/errors.ts";
+import type { AuditReport } from "../audit/schema.ts";
+import { listFolder, writeWhole } from "../platform/files.ts";
+import type { Session } from "./session.ts";
+
+/** Singular values per layer in the HTML report: enough to see how a spectrum falls. */
+export const SPECTRUM_SHOWN = 64;
+
+/** Said before the work, not after it. @throws UsageError when the target cannot be what it should be. */
+export async function checkHtmlTarget(target: string, files: readonly string[]): Promise<void> {
+  if (files.includes(target)) throw new UsageError(`--html ${target} would overwrite a model`);
+  if (files.length === 1 && (await listFolder(target)) !== null) {
+    throw new UsageError(`--html ${target} is a folder`, "Name a file in it, such as report.html.");
+  }
+}
+
+/** One file for one model; a folder of files with an index for several. */
+export async function writeHtml(
+  reports: readonly AuditReport[],
+  target: string,
+  several: boolean,
+  inputs: readonly string[],
+  session: Session,
+): Promise<void> {
+  const { renderReport, renderIndex } = await import("../audit/html/report.ts");
+  const write = async (path: string, html: string) => {
+    await writeWhole(path, once(new TextEncoder().encode(html)), { overwrite: true, inputs });
+    session.written.push(path);
+  };
+  if (!several) return write(target, renderReport(reports[0]!));
+  await mkdir(target, { recursive: true });
+  const names = reportNames(reports);
+  for (const [i, report] of reports.entries()) await write(join(target, names[i]!), renderReport(report));
+  const entries = reports.map((report, i) => ({ href: names[i]!, report }));
+  await write(join(target, "index.html"), renderIndex(entries));
+}
+
+/** A file name per report: the model's own, numbered where two models share it. */
+export function reportNames(reports: readonly AuditReport[]): string[] {
+  const taken = new Set(["index.html"]);
+  return reports.map((report) => {
+    const stem = basename(report.model.files[0]!);
+    let name = `${stem}.html`;
+    for (let n = 2; taken.has(name); n++) name = `${stem}-${n}.html`;
+    taken.add(name);
+    return name;
+  });
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
