@@ -21,6 +21,13 @@ const MODEL_FIELDS: ReadonlyMap<number, number> = new Map([
   [25, 2], // functions
   [26, 2], // configuration
 ]);
+/** The strings among them are fields 2, 3, 4 and 6. */
+const LAST_TEXT = 6;
+const GRAPH = 7;
+/** Tags a GraphProto can begin with: its fields 1, 2, 5 and 10 to 15, all length-delimited. */
+const GRAPH_TAGS: ReadonlySet<number> = new Set(
+  [1, 2, 5, 10, 11, 12, 13, 14, 15].map((field) => field * 8 + 2),
+);
 const LFS_POINTER = "version https://git-lfs";
 
 /** ONNX: weights in initialisers, Constant nodes and subgraphs; raw, typed or external data. */
@@ -49,29 +56,39 @@ export const onnxFormat: Format = {
   },
 };
 
-/** ONNX has no magic number: ir_version first, then another field of ModelProto that fits in the file. */
+/** ONNX has no magic number: ir_version comes first, then fields of ModelProto that make sense up to the graph. */
 function startsLikeModel(head: Uint8Array, byteLength: number): boolean {
   if (head.length < 4 || head[0] !== 0x08 || head[1] === 0 || head[1] > PLAUSIBLE_IR_VERSION) return false;
-  const field = head[2] >> 3;
-  if (head[2] >= 0x80 || field === 1 || MODEL_FIELDS.get(field) !== (head[2] & 7)) return false;
-  if ((head[2] & 7) !== 2) return true;
-  let length = 0;
-  for (let i = 3; i < Math.min(head.length, 9); i++) {
-    length += (head[i] & 0x7f) * 2 ** (7 * (i - 3));
-    if (head[i] < 0x80) return i + 1 + length <= byteLength && isTextOrGraph(field, head, i + 1, length);
+  let at = 2;
+  while (at < head.length) {
+    const field = head[at] >> 3;
+    const wire = head[at] & 7;
+    if (field === 1 || MODEL_FIELDS.get(field) !== wire) return false;
+    const [value, start] = varintAt(head, at + 1);
+    if (wire === 0) {
+      at = start;
+      continue;
+    }
+    if (!(start + value <= byteLength)) return false;
+    if (field === GRAPH) return start < head.length && GRAPH_TAGS.has(head[start]);
+    if (field <= LAST_TEXT && !isText(head.subarray(start, start + value))) return false;
+    at = start + value;
   }
-  return false;
+  return true;
 }
 
-/** Strings are printable; an opset's first field is its domain or its version; a graph starts with a graph's field. */
-function isTextOrGraph(field: number, head: Uint8Array, start: number, length: number): boolean {
-  const end = Math.min(start + length, head.length);
-  if (field === 2 || field === 3 || field === 4 || field === 6) {
-    return head.subarray(start, end).every((byte) => byte >= 0x20 || byte === 0x0a || byte === 0x09);
+/** A varint within the head, and where it ends; NaN when it does not end there. */
+function varintAt(head: Uint8Array, at: number): [value: number, end: number] {
+  let value = 0;
+  for (let i = at; i < Math.min(head.length, at + 8); i++) {
+    value += (head[i] & 0x7f) * 2 ** (7 * (i - at));
+    if (head[i] < 0x80) return [value, i + 1];
   }
-  if (field === 8) return length === 0 || head[start] === 0x0a || head[start] === 0x10;
-  // Every field of GraphProto is length-delimited.
-  return length > 0 && start < head.length && (head[start] & 7) === 2;
+  return [Number.NaN, head.length];
+}
+
+function isText(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte >= 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09);
 }
 
 async function checkFirstField(source: ByteSource): Promise<void> {

@@ -5,16 +5,20 @@ const scratch = new DataView(new ArrayBuffer(8));
 /** A non-negative safe integer, or any 64-bit integer in two's complement, as a varint. */
 export function varintBytes(value: number | bigint): Uint8Array {
   const bytes: number[] = [];
+  appendVarint(bytes, value);
+  return Uint8Array.from(bytes);
+}
+
+function appendVarint(bytes: number[], value: number | bigint): void {
   if (typeof value === "number" && value >= 0) {
     let rest = value;
     for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80);
     bytes.push(rest);
-  } else {
-    let rest = BigInt(value) & MASK_64;
-    for (; rest >= 0x80n; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
-    bytes.push(Number(rest));
+    return;
   }
-  return Uint8Array.from(bytes);
+  let rest = BigInt(value) & MASK_64;
+  for (; rest >= 0x80n; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
+  bytes.push(Number(rest));
 }
 
 /** Collects one protobuf message, field by field, without copying payloads until the end. */
@@ -66,9 +70,9 @@ export class ProtobufWriter {
 
   /** A packed repeated varint field. */
   packedIntegers(field: number, values: Iterable<number | bigint>): void {
-    const payload = new ProtobufWriter();
-    for (const value of values) payload.#push(varintBytes(value));
-    this.message(field, payload);
+    const payload: number[] = [];
+    for (const value of values) appendVarint(payload, value);
+    this.bytes(field, Uint8Array.from(payload));
   }
 
   /** The message so far, in one piece. */

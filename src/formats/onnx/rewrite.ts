@@ -157,18 +157,8 @@ function reencodings(source: ByteSource, read: ReadOnnx, replaced: ReadonlySet<T
   const edits: Edit[] = [];
   const growth = new Map<Message, number>();
   for (const entry of replaced) {
+    const proto = protoOf(source, read, entry);
     if (entry.range !== undefined) continue;
-    const proto = read.tensors.get(entry);
-    if (proto === undefined || (entry.byteLength === 0 && entry.unsupported !== undefined)) {
-      throw new FormatError(
-        "unsupported",
-        `it cannot be rewritten: ${entry.unsupported ?? "not of this file"}.`,
-        {
-          file: source.name,
-          tensor: entry.name,
-        },
-      );
-    }
     if (entry.byteLength === 0) continue;
     const header = Uint8Array.of(RAW_DATA_TAG, ...varintBytes(entry.byteLength));
     const { end } = proto.message;
@@ -179,6 +169,17 @@ function reencodings(source: ByteSource, read: ReadOnnx, replaced: ReadonlySet<T
     growth.set(proto.message, header.length + entry.byteLength - without);
   }
   return [...edits, ...lengthEdits(growth)];
+}
+
+/** @throws FormatError `unsupported` for a tensor that has no bytes, or is not this model's. */
+function protoOf(source: ByteSource, read: ReadOnnx, entry: TensorEntry): TensorProto {
+  const proto = read.tensors.get(entry);
+  if (proto !== undefined && (entry.byteLength > 0 || entry.unsupported === undefined)) return proto;
+  const because = proto === undefined ? "not of this file" : entry.unsupported;
+  throw new FormatError("unsupported", `it cannot be rewritten: ${because}.`, {
+    file: source.name,
+    tensor: entry.name,
+  });
 }
 
 function typedPieces(proto: TensorProto): { start: number; end: number }[] {
