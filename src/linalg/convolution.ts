@@ -1,4 +1,4 @@
-import { kernels } from "../kernels/index.ts";
+import { kernels, plainKernels } from "../kernels/index.ts";
 import type { RowBlock } from "../kernels/types.ts";
 import { checkKernel, checkVector, convolutionOutputSize } from "./convolution-shape.ts";
 import { checkInteger, checkLength, OperatorError } from "./errors.ts";
@@ -11,6 +11,9 @@ const TILE_NUMBERS = 2 ** 16;
 
 /** Fewest positions in a tile; below it the kernel matrix would be read too often. */
 const TILE_POSITIONS = 32;
+
+/** Smaller group matrices (depthwise layers have thousands) stay in plain JS: a kernel call would cost more. */
+const KERNEL_ENTRIES = 64;
 
 /** A convolution's geometry with its input size known. */
 export interface SizedGeometry extends ConvolutionGeometry {
@@ -279,7 +282,8 @@ function groupBlocks(
     const first = Math.max(from, group * perGroup);
     const end = Math.min(to, (group + 1) * perGroup);
     const type = kernel instanceof Float32Array ? "float32" : "float64";
-    const block = kernels().rowBlock(type, end - first, width);
+    const maker = (end - first) * width < KERNEL_ENTRIES ? plainKernels : kernels();
+    const block = maker.rowBlock(type, end - first, width);
     const rows = kernel.subarray(first * width, end * width);
     block.load(new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength), 0);
     blocks.push({ block, channelIn: group * kernelShape[1]!, channelOut: first - from });

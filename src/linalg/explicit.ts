@@ -45,42 +45,56 @@ export interface SparseRows {
  * @throws OperatorError when it would hold more than 2²⁷ entries.
  */
 export function sparseRows(operator: ConvolutionOperator): SparseRows {
-  const { kernelShape, inputSize, outputSize, geometry, kernel, channelsOut } = operator;
-  const taps = new Taps(inputSize, kernelShape.slice(2), outputSize, geometry);
+  const { kernelShape, geometry, kernel } = operator;
+  const taps = new Taps(operator.inputSize, kernelShape.slice(2), operator.outputSize, geometry);
   const seen = seenPixels(taps);
   const perGroup = kernelShape[1]!;
-  const total = seen.starts[taps.positions]! * perGroup * channelsOut;
+  const groupRows = kernelShape[0]! / geometry.groups;
+  const total = seen.starts[taps.positions]! * perGroup * operator.channelsOut;
   if (total > MAX_SPARSE_ENTRIES) {
     throw new OperatorError("explicit convolution", `${total} entries`, `at most ${MAX_SPARSE_ENTRIES}`);
   }
   const starts = new Int32Array(operator.rows + 1);
   const columns = new Int32Array(total);
   const values = new Float64Array(total);
-  const groupRows = kernelShape[0]! / geometry.groups;
   let exact = true;
   let end = 0;
   for (let row = 0; row < operator.rows; row++) {
     const channel = operator.firstChannelOut + Math.floor(row / taps.positions);
     const position = row % taps.positions;
-    const from = seen.starts[position]!;
-    const count = seen.starts[position + 1]! - from;
+    const pixels = seen.pixels.subarray(seen.starts[position], seen.starts[position + 1]);
+    const slots = seen.slots.subarray(position * taps.count, (position + 1) * taps.count);
     for (let c = 0; c < perGroup; c++) {
-      const base = (Math.floor(channel / groupRows) * perGroup + c) * taps.pixels;
-      for (let e = 0; e < count; e++) columns[end + e] = base + seen.pixels[from + e]!;
+      const first = (Math.floor(channel / groupRows) * perGroup + c) * taps.pixels;
+      for (let e = 0; e < pixels.length; e++) columns[end + e] = first + pixels[e]!;
       const weights = (channel * perGroup + c) * taps.count;
-      for (let q = 0; q < taps.count; q++) {
-        const slot = seen.slots[position * taps.count + q]!;
-        if (slot < 0) continue;
-        const a = values[end + slot]!;
-        const b = kernel[weights + q]!;
-        values[end + slot] = a + b;
-        exact &&= sumIsExact(a, b);
-      }
-      end += count;
+      const summed = addInto(values, end, slots, kernel, weights);
+      exact &&= summed;
+      end += pixels.length;
     }
     starts[row + 1] = end;
   }
   return { starts, columns, values, exact };
+}
+
+/** values[end + slots[q]] += kernel[weights + q] for every tap; whether all sums were exact. */
+function addInto(
+  values: Float64Array,
+  end: number,
+  slots: Int32Array,
+  kernel: Float64Array,
+  weights: number,
+): boolean {
+  let exact = true;
+  for (let q = 0; q < slots.length; q++) {
+    if (slots[q]! < 0) continue;
+    const at = end + slots[q]!;
+    const before = values[at]!;
+    const weight = kernel[weights + q]!;
+    values[at] = before + weight;
+    if (exact && !sumIsExact(before, weight)) exact = false;
+  }
+  return exact;
 }
 
 /** Distinct pixels seen from each position, and for each tap which of them it is (−1: a zero outside). */

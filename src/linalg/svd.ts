@@ -27,27 +27,17 @@ export function singularValueDecomposition(
   const { columns, m, n, scale } = tallColumns(a, rows, cols);
   const qr = pivotedQr(columns, m, n);
   const rotations = identity(qr.rank);
-  const rotated = transposedR(qr, m, n);
-  orthogonalizeColumns(rotated, n, qr.rank, rotations);
-  const norms = columnNorms(rotated, n, qr.rank);
-  const order = decreasing(norms);
-  const known = norms.reduce((count, norm) => count + (norm > NEGLIGIBLE_NORM ? 1 : 0), 0);
-  const s = new Float64Array(n);
-  const left = new Float64Array(n * m);
-  const right = new Float64Array(n * n);
-  for (let j = 0; j < n; j++) {
-    if (j >= qr.rank) left[j * m + j] = 1;
-    else left.set(rotations.subarray(order[j]! * qr.rank, (order[j]! + 1) * qr.rank), j * m);
-    applyQ(qr, m, left, j * m);
-    if (j >= known) continue;
-    const from = order[j]!;
-    s[j] = norms[from]!;
-    for (let i = 0; i < n; i++) right[j * n + qr.pivots[i]!] = rotated[from * n + i]! / s[j]!;
-  }
-  completeColumns(right, n, known);
-  for (let j = 0; j < n; j++) s[j]! /= scale;
-  const tall = byRows(left, m, n);
-  const square = byRows(right, n, n);
+  const right = transposedR(qr, m, n);
+  orthogonalizeColumns(right, n, qr.rank, rotations);
+  const norms = columnNorms(right, n);
+  const order = Array.from(norms.keys()).sort((i, j) => norms[j]! - norms[i]!);
+  normalizeColumns(right, n, norms, order);
+  const tall = leftVectors(qr, m, n, rotations, order);
+  const square = new Float64Array(n * n);
+  order.forEach((from, j) => {
+    for (let i = 0; i < n; i++) square[qr.pivots[i]! * n + j] = right[from * n + i]!;
+  });
+  const s = Float64Array.from(order, (from) => norms[from]! / scale);
   return rows >= cols ? { u: tall, s, v: square } : { u: square, s, v: tall };
 }
 
@@ -61,10 +51,10 @@ export function singularValuesSmall(a: Float64Array, rows: number, cols: number)
   const qr = pivotedQr(columns, m, n);
   const rotated = transposedR(qr, m, n);
   orthogonalizeColumns(rotated, n, qr.rank);
-  const s = new Float64Array(n);
-  s.set(columnNorms(rotated, n, qr.rank).sort().reverse());
-  for (let j = 0; j < n; j++) s[j]! /= scale;
-  return s;
+  return columnNorms(rotated, n)
+    .sort()
+    .reverse()
+    .map((norm) => norm / scale);
 }
 
 /** A or Aᵀ, whichever is tall (m ≥ n), by columns and scaled by a power of two to a largest entry in [1, 2). */
@@ -100,69 +90,85 @@ function scaleOf(a: Float64Array): number {
   return largest === 0 ? 1 : scaleToUnit(largest);
 }
 
-/** Rᵀ by columns: column j is row j of R. */
+/** Rᵀ, n × n by columns: column j is row j of R, zero from the rank on. */
 function transposedR(qr: PivotedQr, m: number, n: number): Float64Array {
-  const columns = new Float64Array(qr.rank * n);
+  const columns = new Float64Array(n * n);
   for (let j = 0; j < qr.rank; j++) {
     for (let i = j; i < n; i++) columns[j * n + i] = qr.factors[i * m + j]!;
   }
   return columns;
 }
 
-function columnNorms(columns: Float64Array, length: number, count: number): Float64Array {
-  return Float64Array.from({ length: count }, (_, j) => {
+/** Norms of n columns of length n; negligible ones are zero. */
+function columnNorms(columns: Float64Array, n: number): Float64Array {
+  return Float64Array.from({ length: n }, (_, j) => {
     let sum = 0;
-    for (let i = j * length; i < (j + 1) * length; i++) sum += columns[i]! * columns[i]!;
-    return Math.sqrt(sum);
+    for (let i = j * n; i < (j + 1) * n; i++) sum += columns[i]! * columns[i]!;
+    const norm = Math.sqrt(sum);
+    return norm > NEGLIGIBLE_NORM ? norm : 0;
   });
 }
 
-/** Indices by decreasing value. */
-function decreasing(values: Float64Array): number[] {
-  return Array.from(values.keys()).sort((i, j) => values[j]! - values[i]!);
+/** Q · [J; 0], the left singular vectors in the given order, m × n row-major. */
+function leftVectors(
+  qr: PivotedQr,
+  m: number,
+  n: number,
+  rotations: Float64Array,
+  order: readonly number[],
+): Float64Array {
+  const left = new Float64Array(m * n);
+  const x = new Float64Array(m);
+  order.forEach((from, j) => {
+    x.fill(0);
+    if (from < qr.rank) x.set(rotations.subarray(from * qr.rank, (from + 1) * qr.rank));
+    else x[from] = 1;
+    applyQ(qr, m, x, 0);
+    for (let i = 0; i < m; i++) left[i * n + j] = x[i]!;
+  });
+  return left;
 }
 
-/** Makes columns known … n−1 orthonormal to the first `known` and each other (n × n by columns). */
-function completeColumns(columns: Float64Array, n: number, known: number): void {
-  for (let j = known; j < n; j++) {
-    const at = j * n;
-    columns.fill(0, at, at + n);
-    columns[at + leastCovered(columns, n, j)] = 1;
-    for (let pass = 0; pass < 2; pass++) {
-      for (let k = 0; k < j; k++) {
-        let dot = 0;
-        for (let i = 0; i < n; i++) dot += columns[k * n + i]! * columns[at + i]!;
-        for (let i = 0; i < n; i++) columns[at + i]! -= dot * columns[k * n + i]!;
-      }
-      let square = 0;
-      for (let i = 0; i < n; i++) square += columns[at + i]! * columns[at + i]!;
-      const norm = Math.sqrt(square);
-      for (let i = 0; i < n; i++) columns[at + i]! /= norm;
+/** Makes orthogonal columns (n × n) orthonormal; those of norm zero, last in the order, become what completes them. */
+function normalizeColumns(
+  columns: Float64Array,
+  n: number,
+  norms: Float64Array,
+  order: readonly number[],
+): void {
+  order.forEach((column, place) => {
+    const norm = norms[column]!;
+    if (norm === 0) completeColumn(columns, n, column, order.slice(0, place));
+    else for (let i = column * n; i < (column + 1) * n; i++) columns[i]! /= norm;
+  });
+}
+
+/** Puts into `column` a unit vector orthogonal to the orthonormal `known` ones. */
+function completeColumn(columns: Float64Array, n: number, column: number, known: readonly number[]): void {
+  const x = new Float64Array(n);
+  x[leastCovered(columns, n, known)] = 1;
+  for (let pass = 0; pass < 2; pass++) {
+    for (const k of known) {
+      let dot = 0;
+      for (let i = 0; i < n; i++) dot += columns[k * n + i]! * x[i]!;
+      for (let i = 0; i < n; i++) x[i]! -= dot * columns[k * n + i]!;
     }
+    let square = 0;
+    for (let i = 0; i < n; i++) square += x[i]! * x[i]!;
+    for (let i = 0; i < n; i++) x[i]! /= Math.sqrt(square);
   }
+  columns.set(x, column * n);
 }
 
-/** The coordinate of which the first `known` orthonormal columns hold the least. */
-function leastCovered(columns: Float64Array, n: number, known: number): number {
-  let best = 0;
-  let least = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < n; i++) {
-    let share = 0;
-    for (let j = 0; j < known; j++) share += columns[j * n + i]! * columns[j * n + i]!;
-    if (share < least) [best, least] = [i, share];
-  }
-  return best;
+/** The coordinate of which the known orthonormal columns hold the least. */
+function leastCovered(columns: Float64Array, n: number, known: readonly number[]): number {
+  const shares = new Float64Array(n);
+  for (const k of known) for (let i = 0; i < n; i++) shares[i]! += columns[k * n + i]! ** 2;
+  return shares.indexOf(shares.reduce((least, share) => Math.min(least, share)));
 }
 
 function identity(n: number): Float64Array {
   const matrix = new Float64Array(n * n);
   for (let i = 0; i < n; i++) matrix[i * n + i] = 1;
-  return matrix;
-}
-
-/** columns of length m, n of them → m × n row-major. */
-function byRows(columns: Float64Array, m: number, n: number): Float64Array {
-  const matrix = new Float64Array(m * n);
-  for (let j = 0; j < n; j++) for (let i = 0; i < m; i++) matrix[i * n + j] = columns[j * m + i]!;
   return matrix;
 }
