@@ -119,7 +119,8 @@ describe("formatPowerUpper", () => {
     expect(formatPowerUpper(443.1)).toBe("1.259e443");
     expect(formatPowerUpper(Number.NEGATIVE_INFINITY)).toBe("0");
     expect(formatPowerUpper(Number.POSITIVE_INFINITY)).toBe("∞");
-    expect(formatPowerUpper(2.99999999)).toBe("1.000e3");
+    expect(formatPowerUpper(2.99999999)).toBe("1000");
+    expect(formatPowerUpper(442.99999999)).toBe("1.000e443");
   });
 });
 

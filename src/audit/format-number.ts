@@ -106,6 +106,7 @@ export function formatPowerUpper(log10: number, digits: number = DEFAULT_DIGITS)
   if (log10 === Number.NEGATIVE_INFINITY) return "0";
   if (!Number.isFinite(log10)) return Number.isNaN(log10) ? "NaN" : "∞";
   const padded = log10 + 1e-12 * (1 + Math.abs(log10));
+  if (Math.abs(padded) < 300) return formatUpper(10 ** padded, digits);
   const exponent = Math.floor(padded);
   const mantissa = formatUpper(10 ** (padded - exponent), digits);
   return Number(mantissa) < 10

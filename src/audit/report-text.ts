@@ -1,0 +1,106 @@
+import type { Guarantee } from "../linalg/bound.ts";
+import { formatInterval, formatUpper } from "./format-number.ts";
+import { representative } from "./report-cascade.ts";
+import type { AuditReport, LayerReport, Problem } from "./schema.ts";
+
+/** The headline every reporter gives: the network's interval, or exactly why there is none. */
+export interface NetworkHeadline {
+  /** `2.500–1513`, or null where there is no finite upper bound. */
+  readonly interval: string | null;
+  /** One sentence: what the interval is, or why there is none. */
+  readonly sentence: string;
+  /** Operators without a finite constant, and why. */
+  readonly reasons: readonly { readonly node: string; readonly op: string; readonly because: string }[];
+}
+
+/** What is known of the whole network's Lipschitz constant (ℓ2, per example). */
+export function networkHeadline(report: AuditReport): NetworkHeadline {
+  const network = report.network;
+  if (network === null) return { interval: null, sentence: noGraphSentence(report), reasons: [] };
+  const { lower, upper, guarantee, method } = network.lipschitz;
+  if (upper !== null) {
+    const how = method === "product" ? "the product of its steps" : "ECLipsE-Fast";
+    return {
+      interval: formatInterval(lower, upper),
+      sentence: `Moving the input by d moves the output by at most ${formatUpper(upper)} · d (ℓ2; ${guarantee}, by ${how}).`,
+      reasons: [],
+    };
+  }
+  const atLeast = lower === null ? "" : ` The constant is ${formatInterval(lower, null)}.`;
+  return { interval: null, sentence: `${noBoundSentence(report)}${atLeast}`, reasons: network.unbounded };
+}
+
+function noGraphSentence(report: AuditReport): string {
+  return `This ${report.model.format} file holds weights without a graph, so how the layers are connected is unknown; every layer is bounded on its own.`;
+}
+
+function noBoundSentence(report: AuditReport): string {
+  const count = report.network?.unbounded.length ?? 0;
+  if (count > 0) {
+    return count === 1
+      ? "One operator has no finite Lipschitz constant, so the network has no finite bound by these rules."
+      : `${count} operators have no finite Lipschitz constant, so the network has no finite bound by these rules.`;
+  }
+  if (report.settings.guarantee === "estimate") {
+    return "Estimates are not bounds: run with --guarantee probable or proof to bound the network.";
+  }
+  const open = report.layers.filter((layer) => layer.sigma === null || layer.sigma.upper === null);
+  if (open.length > 0) {
+    const others = open.length === 1 ? "" : ` and ${open.length - 1} more`;
+    return `The layer “${open[0]!.name}”${others} could not be bounded, so neither can the network.`;
+  }
+  return "The graph is not a plain chain of layers, so the product of its layers does not bound it.";
+}
+
+/** The layer with the largest σ (by its upper bound where there is one), or null when no layer has one. */
+export function steepestLayer(
+  report: AuditReport,
+): { readonly layer: LayerReport; readonly index: number } | null {
+  let best: { layer: LayerReport; index: number } | null = null;
+  let largest = Number.NEGATIVE_INFINITY;
+  report.layers.forEach((layer, index) => {
+    if (layer.sigma === null || representative(layer.sigma) <= largest) return;
+    largest = representative(layer.sigma);
+    best = { layer, index };
+  });
+  return best;
+}
+
+/** What a guarantee promises, in one sentence. `failureProbability` is that of the whole report. */
+export function guaranteeSentence(guarantee: Guarantee, failureProbability: number | null): string {
+  switch (guarantee) {
+    case "estimate":
+      return "The lower end is certain; the estimate approaches σ from below and says nothing about how much larger σ may be.";
+    case "probable":
+      return `The lower end is certain; all upper ends hold together except with probability at most ${
+        failureProbability === null ? "the one set for the run" : formatUpper(failureProbability, 2)
+      } over the random start, in exact arithmetic.`;
+    case "proof":
+      return "Both ends hold for certain for the stored weights, rounding errors of this computation included.";
+  }
+}
+
+/** The report's problems and those of its layers, errors first, none twice. */
+export function allProblems(report: AuditReport): readonly Problem[] {
+  const seen = new Set<string>();
+  const problems: Problem[] = [];
+  const add = (problem: Problem) => {
+    const key = `${problem.where}\n${problem.message}`;
+    if (seen.has(key)) return;
+    seen.add(key);
+    problems.push(problem);
+  };
+  for (const problem of report.problems) add(problem);
+  for (const layer of report.layers) {
+    const severity = layer.sigma === null ? "error" : "warning";
+    for (const message of layer.problems) add({ severity, where: layer.name, message });
+  }
+  return problems.sort((a, b) => Number(a.severity === "warning") - Number(b.severity === "warning"));
+}
+
+/** `12 of 13 tensors, 111,990 of 112,006 parameters`-style shares, for [covered, total]. */
+export function coverageShare([covered, total]: readonly [number, number]): string {
+  if (total === 0) return "none";
+  if (covered === total) return "all";
+  return `${Math.min(99.9, Math.floor((1000 * covered) / total) / 10)} %`;
+}
