@@ -20,16 +20,9 @@ interface RowExports {
     forward: boolean,
     backward: boolean,
   ): void;
+  gram(data: number, rows: number, stride: number, v: number, w: number, bytes: number, y: number): void;
   scan(start: number, bytes: number, scale: number, out: number): void;
-  packRows(
-    start: number,
-    rows: number,
-    stride: number,
-    length: number,
-    scale: number,
-    to: number,
-    groupBytes: number,
-  ): void;
+  packRows(start: number, rows: number, stride: number, length: number, scale: number, to: number): void;
   packDense(start: number, rows: number, count: number, to: number): void;
   applyBlock(
     data: number,
@@ -65,7 +58,7 @@ const BEYOND: Readonly<Record<StorageType, number>> = {
   float64: Number.POSITIVE_INFINITY,
   float32: Number.POSITIVE_INFINITY,
   float16: 2 ** 16,
-  bfloat16: 2 ** 128,
+  bfloat16: Number.POSITIVE_INFINITY,
 };
 
 /** Results of `scan`, then the tile of block products. */
@@ -168,7 +161,8 @@ export class WasmRowBlock implements RowBlock {
     expectLength("w", w, this.cols);
     this.#memory.doubles(this.#v, this.cols).set(v);
     this.#memory.doubles(this.#w, this.cols).fill(0);
-    this.#pass(true, true);
+    const bytes = 8 * this.#width;
+    this.#memory.exports.gram(this.#data, this.rows, this.#stride, this.#v, this.#w, bytes, this.#y);
     w.set(this.#memory.doubles(this.#w, this.cols));
   }
 
@@ -281,7 +275,7 @@ export class WasmRowBlock implements RowBlock {
     const length = padded(this.rows) * depth;
     this.#memory.reserve(this.#end + 8 * length, `columns of ${this.#title}`);
     const start = this.#data + first * STORAGE_BYTES[this.type];
-    this.#memory.exports.packRows(start, this.rows, this.#stride, depth, scale, this.#end, 32 * depth);
+    this.#memory.exports.packRows(start, this.rows, this.#stride, depth, scale, this.#end);
     return this.#memory.doubles(this.#end, length);
   }
 }

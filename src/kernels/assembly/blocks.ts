@@ -1,42 +1,38 @@
 // Block products: rows are packed as float64 in groups of four, then multiplied tile by tile.
-import { BYTES, pair } from "./storage";
+import { BYTES, high, low, QUAD, quad, stored } from "./storage";
 import { realTile } from "./tile";
 
 /** Where a tile is put before it is added to its place. */
 // @ts-ignore: decorator
 @inline const TILE: usize = 0;
 
+/** Packs two rows beside each other: four elements of each from `a` and `b`, into lanes of columns 32 bytes apart. */
 // @ts-ignore: decorator
-@inline function storeTransposed(to: usize, x: v128, y: v128, offset: usize): void {
-  v128.store(to + offset, v128.shuffle<f64>(x, y, 0, 2));
-  v128.store(to + offset + 32, v128.shuffle<f64>(x, y, 1, 3));
+@inline function packPair(a: usize, b: usize, fa: v128, fb: v128, to: usize): void {
+  const p = quad(a), q = quad(b);
+  const x = f64x2.mul(stored(low(p, a)), fa), y = f64x2.mul(stored(low(q, b)), fb);
+  const z = f64x2.mul(stored(high(p, a)), fa), w = f64x2.mul(stored(high(q, b)), fb);
+  v128.store(to, v128.shuffle<f64>(x, y, 0, 2));
+  v128.store(to, v128.shuffle<f64>(x, y, 1, 3), 32);
+  v128.store(to, v128.shuffle<f64>(z, w, 0, 2), 64);
+  v128.store(to, v128.shuffle<f64>(z, w, 1, 3), 96);
 }
 
 /**
- * Packs rows as groups of four: for `length` elements (a multiple of four) from `a`, times `scale`. `groupBytes`
- * lies between the starts of packed groups. Missing rows are zero.
+ * Packs rows as groups of four: `length` elements (a multiple of four) from `a`, times `scale`, into consecutive
+ * groups of 32 · length bytes. Missing rows are zero.
  */
-export function packRows(
-  a: usize, rows: usize, stride: usize, length: usize, scale: f64, to: usize, groupBytes: usize,
-): void {
-  const factor = f64x2.splat(scale);
-  const end = to + 32 * length;
+export function packRows(a: usize, rows: usize, stride: usize, length: usize, scale: f64, to: usize): void {
+  const fa = f64x2.splat(scale), none = f64x2.splat(0);
   for (let i: usize = 0; i < rows; i += 4) {
     const live = rows - i;
-    const b = live > 1 ? a + stride : a;
-    const c = live > 2 ? b + stride : b;
-    const d = live > 3 ? c + stride : c;
-    const fb = live > 1 ? factor : f64x2.splat(0);
-    const fc = live > 2 ? factor : f64x2.splat(0);
-    const fd = live > 3 ? factor : f64x2.splat(0);
-    const groupEnd = end + (i >> 2) * groupBytes;
-    let at: usize = 0;
-    for (let p = groupEnd - 32 * length; p != groupEnd; p += 64) {
-      const x = f64x2.mul(pair(a + at), factor), y = f64x2.mul(pair(b + at), fb);
-      const z = f64x2.mul(pair(c + at), fc), w = f64x2.mul(pair(d + at), fd);
-      storeTransposed(p, x, y, 0);
-      storeTransposed(p, z, w, 16);
-      at += 2 * BYTES;
+    const b = live > 1 ? stride : 0, c = live > 2 ? stride + stride : 0, d = live > 3 ? c + stride : 0;
+    const fb = live > 1 ? fa : none, fc = live > 2 ? fa : none, fd = live > 3 ? fa : none;
+    const end = a + length * BYTES;
+    for (let p = a; p != end; p += QUAD) {
+      packPair(p, p + b, fa, fb, to);
+      packPair(p + c, p + d, fc, fd, to + 16);
+      to += 128;
     }
     a += 4 * stride;
   }
@@ -46,8 +42,9 @@ export function packRows(
 // @ts-ignore: decorator
 @inline function packColumns(a: usize, rows: usize, stride: usize, to: usize): void {
   for (let i: usize = 0; i < rows; i++) {
-    v128.store(to, pair(a));
-    v128.store(to, pair(a + 2 * BYTES), 16);
+    const q = quad(a);
+    v128.store(to, stored(low(q, a)));
+    v128.store(to, stored(high(q, a)), 16);
     a += stride;
     to += 32;
   }
@@ -92,7 +89,7 @@ export function applyBlock(
   for (let k: usize = 0; k < cols; k += DEPTH) {
     const depth = min(DEPTH, cols - k);
     for (let i: usize = 0; i < rows; i += 4) {
-      packRows(data + i * stride + k * BYTES, min<usize>(4, rows - i), stride, depth, 1, group, 0);
+      packRows(data + i * stride + k * BYTES, min<usize>(4, rows - i), stride, depth, 1, group);
       addTiles(group, x + 32 * k, 32 * cols, 32 * depth, y + 8 * i * count, count);
     }
   }

@@ -1,3 +1,3 @@
-export { adjointBlock, applyBlock, packDense, packRows } from "./blocks";
-export { axpy4, dot4, pass, scan } from "./rows";
+export { addTiles, adjointBlock, applyBlock, packDense, packRows } from "./blocks";
+export { axpy4, axpyAndDot4, dot4, gram, pass, scan } from "./rows";
 export { realTile } from "./tile";

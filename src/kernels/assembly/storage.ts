@@ -1,39 +1,52 @@
-// Reading stored elements as float64. STORAGE is set per module by scripts/build-kernels.mjs.
+// Reading four stored elements as two pairs of float64. STORAGE is set per module by scripts/build-kernels.mjs.
 
 /** 0 float64, 1 float32, 2 bfloat16, 3 float16. */
 // @ts-ignore: a constant given to the compiler
-@inline export const TYPE: i32 = STORAGE;
+@inline const TYPE: i32 = STORAGE;
 
 /** Bytes per element. */
 // @ts-ignore: decorator
 @inline export const BYTES: usize = TYPE == 0 ? 8 : TYPE == 1 ? 4 : 2;
 
-/** The two elements at `a`. */
+/** Bytes of four elements. */
 // @ts-ignore: decorator
-@inline export function pair(a: usize): v128 {
+@inline export const QUAD: usize = 4 * BYTES;
+
+/** What `low` and `high` must be multiplied by to be the stored values: 2¹¹² for float16, else 1. */
+// @ts-ignore: decorator
+@inline export const UNIT: f64 = TYPE == 3 ? reinterpret<f64>((1023 + 112) << 52) : 1;
+
+/**
+ * Two-byte elements as four float32. A float16 is moved to where float32 has exponent and fraction; the sign is
+ * copied on the way and the copies masked out. That is the value times 2⁻¹¹², exactly, zeros and subnormals
+ * included; infinities and NaN become 2¹⁶ and more, which a scan looks for.
+ */
+// @ts-ignore: decorator
+@inline export function quad(a: usize): v128 {
+  if (TYPE <= 1) return i64x2.splat(0);
+  const top = v128.shuffle<i16>(i64x2.splat(0), v128.load64_zero(a), 0, 8, 1, 9, 2, 10, 3, 11);
+  if (TYPE == 2) return top;
+  return v128.and(i32x4.shr_s(top, 3), i32x4.splat(0x8fffffff));
+}
+
+/** The first two elements at `a`, over UNIT; q is quad(a). */
+// @ts-ignore: decorator
+@inline export function low(q: v128, a: usize): v128 {
   if (TYPE == 0) return v128.load(a);
   if (TYPE == 1) return f64x2.promote_low_f32x4(v128.load64_zero(a));
-  // Two 16-bit patterns, each moved to the top of a 64-bit lane.
-  const top = i8x16.shuffle(
-    i64x2.splat(0), v128.load32_zero(a),
-    0, 0, 0, 0, 0, 0, 16, 17, 0, 0, 0, 0, 0, 0, 18, 19,
-  );
-  if (TYPE == 2) return bfloat16(top);
-  return float16(top);
+  return f64x2.promote_low_f32x4(q);
 }
 
-// A shift by the difference in exponent width puts exponent and fraction where float64 has them; the sign is
-// copied on the way and the copies masked out. What results is the value times a power of two, exactly, for
-// zeros and subnormals too; infinities and NaN turn into values beyond the type's range, which `scan` looks for.
-
+/** The next two elements at `a`, over UNIT; q is quad(a). */
 // @ts-ignore: decorator
-@inline function bfloat16(top: v128): v128 {
-  const moved = v128.and(i32x4.shr_s(top, 3), i64x2.splat(0x8fffffff00000000));
-  return f64x2.mul(moved, f64x2.splat(reinterpret<f64>((1023 + 896) << 52)));
+@inline export function high(q: v128, a: usize): v128 {
+  if (TYPE == 0) return v128.load(a, 16);
+  if (TYPE == 1) return f64x2.promote_low_f32x4(v128.load64_zero(a, 8));
+  return f64x2.promote_low_f32x4(v128.shuffle<i64>(q, q, 1, 1));
 }
 
+/** A result of `low` or `high` as the stored values. */
 // @ts-ignore: decorator
-@inline function float16(top: v128): v128 {
-  const moved = v128.and(i32x4.shr_s(top, 6), i64x2.splat(0x81ffffff00000000));
-  return f64x2.mul(moved, f64x2.splat(reinterpret<f64>((1023 + 1008) << 52)));
+@inline export function stored(x: v128): v128 {
+  return TYPE == 3 ? f64x2.mul(x, f64x2.splat(UNIT)) : x;
 }
