@@ -117,9 +117,9 @@ export function declaredShape(info: OnnxValueInfo | undefined): readonly (number
 export function unknownSizeAdvice(graph: OnnxGraph): string {
   const open = graph.inputs.find((info) => declaredInput(info)?.includes(null) !== false);
   if (open === undefined)
-    return "its size could not be inferred from the graph, so the bound holds for every size";
+    return "the size of its input could not be inferred from the graph, so the bound holds for every size";
   return (
-    `its size is not fixed by the file, so the bound holds for every size; give --input ${open.name}=SHAPE ` +
+    `the size of its input is not fixed by the file, so the bound holds for every size; give --input ${open.name}=SHAPE ` +
     `(declared ${formatShape(open.shape)}) for the bound at yours`
   );
 }

@@ -2,14 +2,20 @@ import { isFloatType } from "../formats/dtype.ts";
 import type { TensorEntry } from "../formats/model.ts";
 import type { OnnxNode } from "../formats/onnx/types.ts";
 import { intsAttribute } from "./attributes.ts";
-import type { Scope } from "./scope.ts";
-import { isKnown } from "./shapes/value.ts";
+import { reorderedSource } from "./reordered.ts";
+import type { Scope, Site } from "./scope.ts";
+import { isKnown, sameShape } from "./shapes/value.ts";
 import { reshapedView, type StridedView, storedView, transposedView } from "./strided-view.ts";
 
 /** A stored tensor as a node sees it. */
 export interface StoredWeight {
   readonly tensor: TensorEntry;
   readonly view: StridedView;
+  /**
+   * The shape of the matrix at a point where its rows (or columns) were put in another order, which the view does
+   * not show because it changes no singular value: exporters reorder the gates of recurrent layers so.
+   */
+  readonly reordered?: readonly number[];
   /** What lies between the file and the node that a user should know. */
   readonly notes: readonly string[];
 }
@@ -44,6 +50,10 @@ function through(node: OnnxNode, scope: Scope, weight: StoredWeight): StoredWeig
     const floats = isFloatType(weight.tensor.dtype) && isFloatType(output.dtype);
     return floats ? { ...weight, notes: [...weight.notes, ...castNote(weight.tensor, output.dtype)] } : null;
   }
+  if (node.opType === "Concat") {
+    const matrix = weight.view.shape.length === 2 && sameShape(weight.view.shape, output.shape);
+    return matrix ? { ...weight, reordered: weight.view.shape } : null;
+  }
   let view: StridedView | null = null;
   if (node.opType === "Transpose") {
     const rank = weight.view.shape.length;
@@ -73,11 +83,11 @@ function sourcesOf(scope: Scope, name: string): readonly TensorEntry[] {
 }
 
 /**
- * The stored tensor behind a constant value, followed through Identity, Cast, Transpose, Reshape, Squeeze, Unsqueeze
- * and Flatten; the tensors it is computed from where other operators stand between.
+ * The stored tensor behind a constant value, followed through Identity, Cast, Transpose, Reshape, Squeeze, Unsqueeze,
+ * Flatten and a reordering of rows; the tensors it is computed from where other operators stand between.
  */
 export function storedWeight(scope: Scope, name: string): StoredWeight | ComputedWeight {
-  const path: { node: OnnxNode; scope: Scope }[] = [];
+  const path: Site[] = [];
   let place = scope;
   let current = name;
   let tensor = place.tensor(current);
@@ -86,14 +96,17 @@ export function storedWeight(scope: Scope, name: string): StoredWeight | Compute
     if (site === undefined) return { tensors: [], because: "is not stored in the file" };
     path.push(site);
     place = site.scope;
-    current = site.node.inputs[0] ?? "";
+    current = reorderedSource(site) ?? site.node.inputs[0] ?? "";
     tensor = place.tensor(current);
   }
   if (tensor === undefined)
     return { tensors: sourcesOf(scope, name), because: "is computed from other constants" };
   let weight: StoredWeight | null = { tensor, view: storedView(tensor.shape), notes: [] };
   for (const { node, scope: at } of path.reverse()) {
-    weight = through(node, at, weight);
+    weight =
+      node.opType === "Concat" && reorderedSource({ node, scope: at }) === undefined
+        ? null
+        : through(node, at, weight);
     if (weight === null) {
       const because = `goes through ${node.opType} "${node.name}" before it is used as a weight`;
       return { tensors: sourcesOf(scope, name), because };

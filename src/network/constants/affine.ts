@@ -1,4 +1,4 @@
-import { divUp, down, mulUp, sqrtDown, sqrtUp } from "../../linalg/rounding.ts";
+import { divUp, down, mulUp, sqrtDown } from "../../linalg/rounding.ts";
 import { floatAttribute, intAttribute } from "../attributes.ts";
 import { broadcastShapes, isKnown, knownContents, type Shape } from "../shapes/value.ts";
 import {
@@ -8,6 +8,7 @@ import {
   type ConstantRule,
   type ConstantRules,
   forEach,
+  rootUp,
   unbounded,
 } from "./rule.ts";
 import { magnitudes, values } from "./stored-values.ts";
@@ -41,7 +42,7 @@ function broadcast(chain: ChainNode, scale: number, because: string): Constant {
   const copies = copiesOf(chain);
   if (copies === null) return unbounded("the shape of its constant is unknown");
   if (copies === 1) return bounded(scale, because);
-  return bounded(mulUp(scale, sqrtUp(copies)), `${because}, and up to ${copies} copies of each input`);
+  return bounded(mulUp(scale, rootUp(copies)), `${because}, and up to ${copies} copies of each input`);
 }
 
 const shift: ConstantRule = (chain) => broadcast(chain, 1, "a constant is added");

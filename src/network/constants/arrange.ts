@@ -1,5 +1,4 @@
 import { isFloatType } from "../../formats/dtype.ts";
-import { sqrtUp } from "../../linalg/rounding.ts";
 import { intAttribute, intsAttribute, stringAttribute } from "../attributes.ts";
 import { resizeTarget } from "../shapes/resize.ts";
 import { elementCount, knownContents, normalizeAxes, normalizeAxis, type Value } from "../shapes/value.ts";
@@ -9,6 +8,7 @@ import {
   type ConstantRule,
   type ConstantRules,
   forEach,
+  rootUp,
   unbounded,
 } from "./rule.ts";
 
@@ -19,7 +19,7 @@ const isometry: ConstantRule = () => bounded(1, "moves or drops entries, copies 
 
 function copied(copies: number): ReturnType<typeof bounded> {
   return bounded(
-    sqrtUp(copies),
+    rootUp(copies),
     copies === 1 ? "copies no entry" : `√${copies}, up to ${copies} copies of an entry`,
   );
 }

@@ -9,6 +9,7 @@ import {
   type ConstantRule,
   type ConstantRules,
   forEach,
+  rootUp,
   unbounded,
 } from "./rule.ts";
 
@@ -39,7 +40,7 @@ const windowed: ConstantRule = (chain) => {
   if (w === null) return unbounded("its window attributes do not fit together");
   const most = overlaps(w);
   return bounded(
-    sqrtUp(most),
+    rootUp(most),
     most === 1 ? "windows do not overlap" : `an entry lies in up to ${most} windows`,
   );
 };
@@ -67,8 +68,8 @@ function averageAxis(w: SlidingWindow, axis: number, size: Dim, padded: boolean)
   if (full) return sqrtUp(divUp(most, w.kernel[axis]));
   const outputs = windowOutput(w, axis, size);
   // Rows sum to at most 1 whatever the divisors, and a column has at most `most` entries, each at most 1.
-  if (padded || size === null || outputs === null) return sqrtUp(most);
-  if (Math.max(size, outputs * w.kernel[axis]) > MAX_VISITED) return sqrtUp(most);
+  if (padded || size === null || outputs === null) return rootUp(most);
+  if (Math.max(size, outputs * w.kernel[axis]) > MAX_VISITED) return rootUp(most);
   return averageInside(w, axis, size, outputs);
 }
 
@@ -106,7 +107,7 @@ const mean: ConstantRule = (chain) => {
 const sum: ConstantRule = (chain) => {
   const count = reducedCount(chain);
   if (count === null) return unbounded("its constant is √n for a sum of n entries, and n is unknown");
-  return bounded(sqrtUp(Math.max(count, 1)), `√n, a sum of ${count} entries`);
+  return bounded(rootUp(Math.max(count, 1)), `√n, a sum of ${count} entries`);
 };
 
 const euclidean =

@@ -1,4 +1,5 @@
 import type { OnnxNode } from "../../formats/onnx/types.ts";
+import { sqrtUp } from "../../linalg/rounding.ts";
 import type { Scope } from "../scope.ts";
 import type { Value } from "../shapes/value.ts";
 
@@ -24,6 +25,12 @@ export type Constant =
 export type ConstantRule = (chain: ChainNode) => Constant | Promise<Constant>;
 
 export type ConstantRules = Readonly<Record<string, ConstantRule>>;
+
+/** √n rounded up, exact where n is a square: counts of copies usually are. */
+export function rootUp(n: number): number {
+  const root = Math.round(Math.sqrt(n));
+  return root * root === n ? root : sqrtUp(n);
+}
 
 export function bounded(constant: number, because: string): Constant {
   return Number.isFinite(constant) ? { constant, because } : { unbounded: `${because}: not finite` };

@@ -49,7 +49,8 @@ function action(
   geometry: Omit<ConvolutionGeometry, "groups" | "boundary">,
 ): Action | string {
   const kernel = kernelLayout(weight);
-  if (kernel === null) return "its axes are regrouped between the file and the convolution";
+  if (kernel === null || weight.reordered !== undefined)
+    return "its axes are regrouped between the file and the convolution";
   const groups = intAttribute(site.node, "group") ?? 1;
   if (groups < 1 || kernel.kernelShape[0] % groups !== 0) {
     return `${kernel.kernelShape[0]} rows of the kernel do not divide into ${groups} groups`;
@@ -62,7 +63,7 @@ function action(
     geometry: { ...geometry, groups, boundary: "zero" },
   };
   if (geometry.inputSize !== undefined) return { operator, layout };
-  return { operator, layout, problems: [`input ${unknownSizeAdvice(mainGraph(site.scope))}`] };
+  return { operator, layout, problems: [unknownSizeAdvice(mainGraph(site.scope))] };
 }
 
 function spatialOf(shape: Shape | null, axes: number, channelsLast: boolean): Shape {

@@ -49,8 +49,17 @@ export function weightAt(
   if (weight.view.shape.includes(0)) return refused(site, [tensor], "it has no elements");
   const action = act(weight);
   if (typeof action === "string") return refused(site, [tensor], action);
+  if (weight.reordered !== undefined && !keepsMatrix(weight.reordered, action)) {
+    return refused(site, [tensor], "its entries are regrouped between the file and the operator");
+  }
   const problems = [...notes, ...(action.problems ?? [])];
   return [{ use: { name: `${scope.prefix}${node.name}`, weight: tensor, ...action, problems } }];
+}
+
+/** True when a matrix whose rows or columns were reordered is used as that one matrix, either way round. */
+function keepsMatrix([a, b]: readonly number[], { layout }: Action): boolean {
+  if (layout.kind !== "matrix" || layout.count !== 1) return false;
+  return (layout.rows === a && layout.cols === b) || (layout.rows === b && layout.cols === a);
 }
 
 /** The view as consecutive row-major matrices (either way round: a transpose has the same norm), or null. */
