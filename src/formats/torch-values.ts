@@ -60,7 +60,7 @@ const DTYPES: ReadonlyMap<string, { dtype: DType; itemBytes: number; unsupported
 
 /** Calls that stand for a plain value without tensors; everything else is named in a warning. */
 const PLAIN =
-  /^(?:collections\.|__torch__\.|torch\.nn\.|torch\.(?:Size|device|serialization\._get_layout)$|numpy\.|_codecs\.encode$|(?:builtins|__builtin__)\.)/;
+  /^(?:collections\.|__torch__\.|torch\.nn\.|torch\.jit\._pickle\.|torch\.(?:Size|device|serialization\._get_layout)$|numpy\.|_codecs\.encode$|(?:builtins|__builtin__)\.)/;
 
 /** Parameters wrap a tensor. */
 const PARAMETER = /^torch\._utils\._rebuild_parameter(?:_with_state)?$/;
