@@ -46,15 +46,6 @@ export function checkWhole(wire: WireReader, packed: Field, valueBytes: number):
   }
 }
 
-/** Number of varints in a packed payload. */
-export async function countVarints(wire: WireReader, packed: Message): Promise<number> {
-  let count = 0;
-  for await (const chunk of varintChunks(wire, packed)) {
-    for (const byte of chunk) if (byte < 0x80) count++;
-  }
-  return count;
-}
-
 /** A packed payload in chunks that end where a varint ends. */
 async function* varintChunks(wire: WireReader, packed: Message): AsyncGenerator<Uint8Array> {
   let at = packed.start;

@@ -43,7 +43,7 @@ export class TensorBuilder {
       byteLength,
       ...(type.unsupported === undefined ? {} : { unsupported: type.unsupported }),
     };
-    const range = await this.#range(proto, name, type, byteLength);
+    const range = await this.#range(proto, type, base);
     if (range !== null) return fromRange(base, range);
     const data = proto.typed.get(DATA_FIELD_NUMBERS[type.field]);
     if (data === undefined) {
@@ -68,22 +68,17 @@ export class TensorBuilder {
   }
 
   /** The contiguous bytes of the elements, when they have any; checks that they are as many as expected. */
-  async #range(
-    proto: TensorProto,
-    name: string,
-    type: ElementType,
-    byteLength: number,
-  ): Promise<ByteRange | null> {
-    this.#checkOnePlace(proto, name, type);
-    if (proto.external) return this.#externalRange(proto, name, byteLength);
+  async #range(proto: TensorProto, type: ElementType, base: BaseEntry): Promise<ByteRange | null> {
+    this.#checkOnePlace(proto, base.name, type);
+    if (proto.external) return this.#externalRange(proto, base);
     const packed = proto.typed.get(DATA_FIELD_NUMBERS[type.field])?.packed() ?? null;
     const inPlace = CODINGS[type.field].startsWith("fixed") ? packed : null;
     const hasRaw = proto.raw !== null && proto.raw.end > proto.raw.start;
     const span = hasRaw ? proto.raw : inPlace;
     if (span === null) return null;
-    if (hasRaw && type.bits === 0) this.#fail("corrupt", "strings in raw_data.", name, span.start);
+    if (hasRaw && type.bits === 0) this.#fail("corrupt", "strings in raw_data.", base.name, span.start);
     const bytes = span.end - span.start;
-    if (bytes !== byteLength) this.#mismatch(name, bytes, byteLength, span.start);
+    if (bytes !== base.byteLength) this.#mismatch(base, bytes, span.start);
     return { source: this.#wire.source, ...span };
   }
 
@@ -100,14 +95,15 @@ export class TensorBuilder {
     }
   }
 
-  async #externalRange(proto: TensorProto, name: string, byteLength: number): Promise<ByteRange> {
+  async #externalRange(proto: TensorProto, base: BaseEntry): Promise<ByteRange> {
+    const { name, byteLength } = base;
     const keys = proto.externalKeys;
     const location = keys.get("location");
     const byte = proto.message.start;
     if (location === undefined) this.#fail("corrupt", "external data without a location.", name, byte);
     const start = this.#decimal(keys.get("offset") ?? "0", "offset", name, byte);
     const length = this.#decimal(keys.get("length") ?? String(byteLength), "length", name, byte);
-    if (length !== byteLength) this.#mismatch(name, length, byteLength, byte);
+    if (length !== byteLength) this.#mismatch(base, length, byte);
     const source = await this.#external.open(location, name);
     if (start + length > source.byteLength) {
       const what = `bytes ${start} to ${start + length} of a file of ${source.byteLength} bytes.`;
@@ -137,8 +133,14 @@ export class TensorBuilder {
     this.#fail("bad-shape", what, base.name, data.pieces[0]?.start ?? 0);
   }
 
-  #mismatch(name: string, bytes: number, expected: number, byte: number): never {
-    this.#fail("bad-shape", `${bytes} bytes of data, but its shape and type need ${expected}.`, name, byte);
+  #mismatch(base: BaseEntry, bytes: number, byte: number): never {
+    const { name, dtype, shape, byteLength } = base;
+    this.#fail(
+      "bad-shape",
+      `${bytes} bytes of data, but ${dtype} [${shape}] needs ${byteLength}.`,
+      name,
+      byte,
+    );
   }
 
   #fail(code: FormatErrorCode, what: string, tensor: string, byte: number): never {

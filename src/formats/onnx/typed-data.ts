@@ -1,5 +1,5 @@
 import { CHUNK_BYTES, MAX_DATA_PIECES } from "./limits.ts";
-import { checkWhole, countVarints, forEachVarint } from "./packed.ts";
+import { checkWhole, forEachVarint } from "./packed.ts";
 import type { Field, WireReader } from "./wire.ts";
 
 /** Bytes [start, end) of the file. */
@@ -50,11 +50,7 @@ export class DataPieces {
 export async function countValues(wire: WireReader, data: DataPieces, coding: ValueCoding): Promise<number> {
   let count = 0;
   await data.visit(wire, (field) => {
-    if (field.wire === 2 && coding === "varint") {
-      return countVarints(wire, field).then((values) => {
-        count += values;
-      });
-    }
+    if (field.wire === 2 && coding === "varint") return forEachVarint(wire, field, () => count++);
     count += valuesInRecord(wire, field, coding);
   });
   return count;
