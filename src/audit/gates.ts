@@ -1,3 +1,4 @@
+import { formatUpper } from "./format-number.ts";
 import type { AuditReport, LayerReport } from "./schema.ts";
 
 /** Limits that a report must keep, for continuous integration. */
@@ -25,7 +26,9 @@ function networkFailures(report: AuditReport, limit: number): string[] {
   const upper = report.network?.lipschitz.upper ?? null;
   if (upper === null)
     return [`the network has no finite upper bound (limit ${limit}): ${whyUnbounded(report)}`];
-  return upper <= limit ? [] : [`the network's upper bound ${upper} is above the limit ${limit}`];
+  return upper <= limit
+    ? []
+    : [`the network's upper bound ${shown(upper, limit)} is above the limit ${limit}`];
 }
 
 function whyUnbounded(report: AuditReport): string {
@@ -40,7 +43,15 @@ function whyUnbounded(report: AuditReport): string {
 function layerFailures(layer: LayerReport, limit: number): string[] {
   const upper = layer.sigma?.upper ?? null;
   if (upper === null) return [`${layer.name} has no upper bound (limit ${limit})`];
-  return upper <= limit ? [] : [`${layer.name}: upper bound ${upper} is above the limit ${limit}`];
+  return upper <= limit
+    ? []
+    : [`${layer.name}: upper bound ${shown(upper, limit)} is above the limit ${limit}`];
+}
+
+/** Few digits, unless they would hide the difference. */
+function shown(upper: number, limit: number): string {
+  const short = formatUpper(upper);
+  return Number(short) > limit && upper > limit * 1.001 ? short : String(upper);
 }
 
 function unauditedFailures(report: AuditReport): string[] {

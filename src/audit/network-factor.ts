@@ -1,6 +1,7 @@
 import type { WeightPlan, WeightUse } from "../network/use.ts";
 import type { Content } from "./content.ts";
 import { UsageError } from "./errors.ts";
+import { formatUpper } from "./format-number.ts";
 import type { WeightGroup } from "./groups.ts";
 import { sigmaReport } from "./layer.ts";
 import { networkReport, type SigmaOf } from "./network.ts";
@@ -85,7 +86,7 @@ export async function scaleNetwork(
     }
     factor *= root(target.limit / reached, power) * (1 - 1e-6 * 4 ** attempt);
   }
-  const got = reached === null ? "elements overflow" : `the closest try had the bound ${reached}`;
+  const got = reached === null ? "elements overflow" : `the last try had the bound ${formatUpper(reached)}`;
   const failure = `no common factor brings the network's bound under ${target.limit} after rounding: ${got}`;
   return stays.map((change) => ({ ...change, failure }));
 }

@@ -3,6 +3,7 @@ import type { WeightUse } from "../network/use.ts";
 import { clippedContent } from "./clipped.ts";
 import { type Content, floatTypeOf } from "./content.ts";
 import type { Engine } from "./engine.ts";
+import { formatInterval, formatNumber } from "./format-number.ts";
 import type { WeightGroup } from "./groups.ts";
 import { type Measurement, measureUse } from "./measure.ts";
 import { nonFiniteMessage } from "./problems.ts";
@@ -116,7 +117,9 @@ async function scale(
   const floor = method === "divide" ? to * reachedShare(context, group) : 0;
   let factor = (to / upper) * (1 - relativeGap(before));
   const warnings =
-    factor > 1 ? [`divide raises it by a factor of ${showFactor(factor)}; cap would leave it as it is`] : [];
+    factor > 1
+      ? [`divide raises it by a factor of ${formatNumber(factor, 3)}; cap would leave it as it is`]
+      : [];
   let last = before;
   for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
     if (!(factor > 0 && Number.isFinite(factor))) break;
@@ -184,11 +187,6 @@ function keep(context: ShrinkContext, use: WeightUse, content: Content): Content
 
 function missed(last: GroupMeasurement, to: number, floor: number, dtype: string): string {
   const got =
-    last.upper === null ? "elements overflow" : `the closest try had bounds [${last.lower}, ${last.upper}]`;
-  const wanted = floor > 0 ? `[${floor}, ${to}]` : `[0, ${to}]`;
-  return `no factor brings it into ${wanted} after rounding to ${dtype}: ${got}`;
-}
-
-function showFactor(factor: number): string {
-  return String(Number(factor.toPrecision(3)));
+    last.upper === null ? "elements overflow" : `the last try was ${formatInterval(last.lower, last.upper)}`;
+  return `it cannot be brought into ${formatInterval(floor, to)} after rounding to ${dtype}: ${got}`;
 }
