@@ -1,20 +1,24 @@
 import type { Bound, Guarantee } from "./bound.ts";
 
-/** What an analysis of one stored weight is asked for. */
-export interface AnalyzeOptions {
+/** What bounds of one operator are asked for. */
+export interface BoundOptions {
   readonly guarantee: Guarantee;
   /** Wanted (upper − lower)/upper; default 1e-2 at `probable`, 1e-6 for matrices at `proof`. */
   readonly gap?: number | undefined;
   /** Chance, per Lanczos run, that its upper bound is wrong; default 1e-9. */
   readonly failureProbability?: number | undefined;
   readonly seed: bigint;
-  readonly threads: number;
-  /** Bytes a held weight may take; a larger matrix is streamed from its source at every step. */
+  /** Bytes the analysis may hold: a larger matrix is streamed, a larger Gram matrix not formed. */
   readonly memory: number;
   /** Leading singular values wanted (distinct, each within 1 %); default 0. */
   readonly spectrum?: number | undefined;
   /** Top singular vectors wanted. */
   readonly vectors?: boolean | undefined;
+}
+
+/** What an analysis of one stored weight is asked for. */
+export interface AnalyzeOptions extends BoundOptions {
+  readonly threads: number;
   readonly signal?: AbortSignal | undefined;
   /** Called with the number of stored bytes newly read. */
   readonly onProgress?: ((bytes: number) => void) | undefined;

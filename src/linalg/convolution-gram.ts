@@ -18,7 +18,8 @@ const DENSE_SPEEDUP = 8;
 const DENSE_NUMBERS = 2 ** 25;
 
 /** The Gram matrix of a convolution, and how far the matrix it was formed from may be from the true one. */
-export interface ConvolutionGram extends GramMatrix {
+export interface ConvolutionGram {
+  readonly gram: GramMatrix;
   /** Upper bound of ‖A − Â‖_F: 0 unless taps that see one pixel were added up with rounding. */
   readonly perturbation: number;
 }
@@ -42,7 +43,7 @@ export function convolutionGram(operator: ConvolutionOperator): ConvolutionGram 
   const frobeniusSquared = sumOfSquaresUp(sum, rows.values.length);
   const entries = preferDense(lists, n, long) ? denseGram(lists, n, long) : sparseGram(lists, n);
   const perturbation = rows.exact ? 0 : duplicateError(operator);
-  return { entries, n, terms: long, frobeniusSquared, perturbation };
+  return { gram: { entries, n, terms: long, frobeniusSquared }, perturbation };
 }
 
 /** d duplicates of one pixel add up to within γ_d·√d·‖their values‖ of the truth. */

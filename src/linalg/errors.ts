@@ -26,3 +26,13 @@ export function checkInteger(what: string, value: number, least: number): void {
 export function checkLength(what: string, length: number, expected: number): void {
   if (length !== expected) throw new OperatorError(what, `${length} numbers`, `${expected}`);
 }
+
+/** A matrix or kernel that holds a NaN or an infinity: it has no norm. */
+export class NonFiniteError extends Error {
+  override readonly name = "NonFiniteError";
+
+  /** @param what the operator concerned. */
+  constructor(what: string) {
+    super(`${what} holds a NaN or an infinity, so it has no spectral norm. Find where training diverged.`);
+  }
+}

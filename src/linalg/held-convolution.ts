@@ -1,13 +1,12 @@
 import type { Thread } from "../platform/threads.ts";
 import type { ConvolutionGeometry } from "./geometry.ts";
-import { concatenate, sumOf } from "./held-matrix.ts";
+import { concatenate, type Products, sumOf } from "./held-matrix.ts";
 import { newId } from "./pool.ts";
-import type { AsyncProducts } from "./requests.ts";
 import type { Tasks } from "./tasks.ts";
 
 /** A convolution spread over threads by output channels, ready to be multiplied by. */
 export interface ConvolutionProducts {
-  readonly products: AsyncProducts;
+  readonly products: Products;
   release(): Promise<void>;
 }
 

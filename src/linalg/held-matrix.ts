@@ -2,7 +2,6 @@ import type { BlockScan } from "../kernels/types.ts";
 import type { Thread } from "../platform/threads.ts";
 import { type MatrixSource, storageBytes, storageType, toStorage } from "./matrix-source.ts";
 import { newId } from "./pool.ts";
-import type { AsyncProducts } from "./requests.ts";
 import type { Tasks } from "./tasks.ts";
 
 /** Bytes read and handed to a thread at a time. */
@@ -15,9 +14,15 @@ export interface LoadOptions {
   readonly onProgress?: ((bytes: number) => void) | undefined;
 }
 
+/** Answers to `gram` and `apply` requests. */
+export type Products = (request: {
+  readonly kind: "gram" | "apply";
+  readonly vector: Float64Array;
+}) => Promise<Float64Array>;
+
 /** A matrix spread over threads, ready to be multiplied by. */
 export interface MatrixProducts {
-  readonly products: AsyncProducts;
+  readonly products: Products;
   /** Scans every entry; `scale` as in `RowBlock.scan`. */
   scan(scale: number): Promise<BlockScan>;
   release(): Promise<void>;

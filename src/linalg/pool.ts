@@ -1,3 +1,4 @@
+import { availableThreads } from "../platform/cores.ts";
 import { localThread, type Thread, workerThreads } from "../platform/threads.ts";
 import { type Tasks, tasks } from "./tasks.ts";
 
@@ -19,4 +20,9 @@ let nextId = 0;
 /** An id no other held object of this process uses. */
 export function newId(): number {
   return nextId++;
+}
+
+/** Threads to use when nobody says: the machine's cores, at most 8 (memory bandwidth is shared). */
+export function defaultThreads(): number {
+  return Math.min(availableThreads(), 8);
 }

@@ -1,6 +1,6 @@
 import { dot, norm } from "./basis.ts";
 import { lowerBound, type ProductError } from "./lower-bound.ts";
-import type { Iteration } from "./requests.ts";
+import { ask, type Iteration } from "./requests.ts";
 
 /** Steps of the power iteration behind an `estimate`, and the relative change that ends it sooner. */
 export const ESTIMATE_ITERATIONS = 50;
@@ -32,7 +32,7 @@ export function* powerIteration(options: PowerOptions): Iteration<PowerEstimate>
   let estimate = 0;
   let iterations = 0;
   while (iterations < options.iterations) {
-    const product = yield { kind: "gram", vector };
+    const product = yield* ask({ kind: "gram", vector });
     iterations++;
     const length = norm(product);
     const next = Math.sqrt(dot(vector, product));
@@ -42,7 +42,7 @@ export function* powerIteration(options: PowerOptions): Iteration<PowerEstimate>
     estimate = next;
     if (settled) break;
   }
-  const image = yield { kind: "apply", vector };
+  const image = yield* ask({ kind: "apply", vector });
   const lower = lowerBound(vector, image, options.error);
   return { lower, estimate: Math.max(norm(image), lower), iterations, vector, image };
 }

@@ -1,7 +1,7 @@
 import { Lanczos } from "./lanczos.ts";
 import { lowerBound, type ProductError } from "./lower-bound.ts";
 import { RandomStream } from "./random.ts";
-import type { Iteration } from "./requests.ts";
+import { ask, type Iteration } from "./requests.ts";
 
 /** Steps after which the interval is returned as it is: a basis of this many vectors is the memory limit. */
 export const MAX_LANCZOS_STEPS = 600;
@@ -46,12 +46,12 @@ export function* probableInterval(options: ProbableOptions): Iteration<ProbableI
   const leastSteps = STEPS_PER_VALUE * count;
   let wanted = options.gap;
   for (;;) {
-    lanczos.step(yield { kind: "gram", vector: lanczos.vector });
+    lanczos.step(yield* ask({ kind: "gram", vector: lanczos.vector }));
     const last = lanczos.closed || lanczos.steps >= MAX_LANCZOS_STEPS;
     const upper = lanczos.upper();
     if (!last && (lanczos.steps < leastSteps || !(upper - lanczos.sigma <= wanted * upper))) continue;
     const vector = lanczos.ritzVector();
-    const image = yield { kind: "apply", vector };
+    const image = yield* ask({ kind: "apply", vector });
     const lower = lowerBound(vector, image, options.error);
     if (last || upper - lower <= options.gap * upper) {
       return { lower, upper, steps: lanczos.steps, vector, image, spectrum: lanczos.leadingValues(count) };

@@ -49,6 +49,17 @@ export interface SymbolBound {
   readonly upper: number;
   /** Matrices examined: groups × frequencies. */
   readonly frequencies: number;
+  /** Where `lower` was found; null when the kernel is zero. */
+  readonly peak: SymbolPeak | null;
+}
+
+/** The frequency of the largest gain found, and the input that is amplified by it. */
+export interface SymbolPeak {
+  readonly group: number;
+  /** ω/2π per axis. */
+  readonly turns: readonly number[];
+  /** Top right singular vector of [F(ω + 2πj/s)]_j, interleaved re, im; alias by alias, channels of the group fastest. */
+  readonly vector: Float64Array;
 }
 
 const SQRT2_UP = up(Math.SQRT2);
@@ -78,6 +89,36 @@ export function symbolBound(
   return task.result();
 }
 
+/** One frequency of one group, set in `symbol`. */
+interface Frequency {
+  readonly symbol: SymbolKernel;
+  readonly rows: number;
+  /** Columns, aliases included: the products behind one Gram entry. */
+  readonly terms: number;
+  readonly eta: number;
+  readonly group: number;
+  readonly index: number;
+  /** True where the symbol holds Fᵀ. */
+  readonly flipped: boolean;
+}
+
+/** Fᴴx for the left singular vector x; where Fᵀ is held, x's conjugate already is the right singular vector. */
+function rightVector({ symbol, rows, terms, flipped }: Frequency, x: Float64Array): Float64Array {
+  if (flipped) return x.map((value, i) => (i % 2 === 0 ? value : -value));
+  const { re, im } = symbol.matrix();
+  const v = new Float64Array(2 * terms);
+  for (let row = 0; row < rows; row++) {
+    const a = x[2 * row]!;
+    const b = x[2 * row + 1]!;
+    for (let col = 0; col < terms; col++) {
+      const at = row * terms + col;
+      v[2 * col]! += re[at]! * a + im[at]! * b;
+      v[2 * col + 1]! += re[at]! * b - im[at]! * a;
+    }
+  }
+  return v;
+}
+
 class GridTask {
   readonly #kernel: KernelTensor;
   readonly #grid: SymbolGrid;
@@ -93,6 +134,7 @@ class GridTask {
   /** The shift every frequency so far has been compared with (proof), or the level below which to stop (probable). */
   #level: number;
   #examined = 0;
+  #peak: SymbolPeak | null = null;
 
   constructor(kernel: KernelTensor, grid: SymbolGrid, options: SymbolBoundOptions) {
     this.#kernel = kernel;
@@ -116,14 +158,24 @@ class GridTask {
     const frobenius = addUp(sqrtUp(sumOfSquaresUp(sum, values.length)), mulUp(values.length, 2 ** -1000));
     const eta = mulUp(this.#error, frobenius);
     const symbol = kernels().symbol(values, rows, cols, this.#phases.taps);
+    const flipped =
+      rows !== this.#kernel.channelsOut / this.#kernel.groups || cols !== this.#kernel.channelsIn;
     for (let i = 0; i < this.#frequencies.length; i++) {
       const global = group * this.#frequencies.length + i;
       if (global % this.#parts !== (this.#options.part ?? 0)) continue;
       this.#phases.set(this.#frequencies[i]!);
       symbol.setFrequency(this.#phases.cos, this.#phases.sin, this.#phases.aliases);
-      const terms = cols * this.#phases.aliases;
-      if (this.#options.guarantee === "proof") this.#prove(symbol, rows, terms, eta);
-      else this.#probe(symbol, rows, terms, eta, global);
+      const at: Frequency = {
+        symbol,
+        rows,
+        terms: cols * this.#phases.aliases,
+        eta,
+        group,
+        index: i,
+        flipped,
+      };
+      if (this.#options.guarantee === "proof") this.#prove(at);
+      else this.#probe(at, global);
       this.#examined++;
     }
   }
@@ -135,6 +187,7 @@ class GridTask {
       lower: down(unscaled(down(this.#lower / root))),
       upper: mulUp(up(unscaled(divUp(this.#upper, down(root)))), this.#grid.factor),
       frequencies: this.#examined,
+      peak: this.#peak,
     };
   }
 
@@ -156,7 +209,8 @@ class GridTask {
   }
 
   /** Certifies ‖F‖ ≤ level at the current frequency, raising the level as far as needed. */
-  #prove(symbol: SymbolKernel, rows: number, terms: number, eta: number): void {
+  #prove(at: Frequency): void {
+    const { symbol, rows, terms, eta } = at;
     const gram = mulUp(SQRT2_UP, gamma(2 * terms));
     const growth = mulUp(SQRT2_UP, gamma(2 * rows + 4));
     // Every entry of the trace is a sum of 2·terms squares.
@@ -164,12 +218,12 @@ class GridTask {
     const byTrace = addUp(sqrtUp(trace), eta);
     if (rows === 1 || byTrace <= this.#level) {
       this.#upper = Math.max(this.#upper, byTrace);
-      if (rows === 1) this.#lower = Math.max(this.#lower, down(sqrtDown(down(trace * (1 - 4 * gram)))) - eta);
+      if (rows === 1) this.#raiseLower(at, Float64Array.of(1, 0));
       return;
     }
     let shift = this.#level * this.#level;
     if (shift === 0 || symbol.shiftedCholesky(shift) !== null) {
-      const interval = this.#lanczos(symbol, rows, terms, eta, 1e-9, this.#examined);
+      const interval = this.#lanczos(at, 1e-9, this.#examined);
       for (let raise = 0.2 * this.#options.gap; ; raise *= 4) {
         shift = Math.max(this.#level, interval.guess * (1 + raise)) ** 2;
         if (shift >= trace || symbol.shiftedCholesky(shift) === null) break;
@@ -181,16 +235,17 @@ class GridTask {
   }
 
   /** Lanczos at the current frequency until its bound is met or falls below the level. */
-  #probe(symbol: SymbolKernel, rows: number, terms: number, eta: number, index: number): void {
+  #probe(at: Frequency, index: number): void {
     const total = this.#kernel.groups * this.#frequencies.length;
     const share = this.#options.failureProbability / total;
-    const interval = this.#lanczos(symbol, rows, terms, eta, share, index);
-    this.#upper = Math.max(this.#upper, addUp(interval.upper, eta));
+    const interval = this.#lanczos(at, share, index);
+    this.#upper = Math.max(this.#upper, addUp(interval.upper, at.eta));
     this.#level = Math.max(this.#level, interval.guess);
   }
 
   /** The current frequency's norm; on ℝ²ᵐ, where each singular value of F appears twice. */
-  #lanczos(symbol: SymbolKernel, rows: number, terms: number, eta: number, failure: number, index: number) {
+  #lanczos(at: Frequency, failure: number, index: number): { guess: number; upper: number } {
+    const { symbol, rows } = at;
     const start = new RandomStream(deriveSeed(this.#options.seed, index)).direction(2 * rows);
     const lanczos = new Lanczos(start, failure);
     const { gap } = this.#options;
@@ -201,12 +256,13 @@ class GridTask {
       if (lanczos.closed || lanczos.steps >= LANCZOS_LIMIT) break;
       if (lanczos.upper() <= Math.max(this.#level, lanczos.sigma) * (1 + gap / 2)) break;
     }
-    if (lanczos.sigma > this.#lower) this.#raiseLower(symbol, rows, terms, eta, lanczos.ritzVector());
+    if (lanczos.sigma > this.#lower) this.#raiseLower(at, lanczos.ritzVector());
     return { guess: lanczos.sigma, upper: lanczos.upper() };
   }
 
   /** ‖F‖² ≥ xᵀFFᴴx/‖x‖² less the rounding of the product. */
-  #raiseLower(symbol: SymbolKernel, rows: number, terms: number, eta: number, x: Float64Array): void {
+  #raiseLower(at: Frequency, x: Float64Array): void {
+    const { symbol, rows, terms, eta } = at;
     const y = new Float64Array(2 * rows);
     symbol.gram(x, y);
     let inner = 0;
@@ -218,6 +274,10 @@ class GridTask {
     // |fl(FFᴴx) − FFᴴx| ≤ 2√2·γ·‖F‖_F²‖x‖ and ‖F‖_F² ≤ rows·‖F‖²: a relative error of the result.
     const relative = mulUp(mulUp(mulUp(3, SQRT2_UP), gamma(2 * (terms + rows) + 4)), rows);
     const quotient = down(down(inner) / up(square * (1 + 2 * (x.length + 2) * 2 ** -52)));
-    this.#lower = Math.max(this.#lower, down(sqrtDown(down(quotient / (1 + 2 * relative))) - eta));
+    const lower = down(sqrtDown(down(quotient / (1 + 2 * relative))) - eta);
+    if (!(lower > this.#lower)) return;
+    this.#lower = lower;
+    const turns = this.#frequencies[at.index]!.map((m, a) => m / this.#grid.periods[a]!);
+    this.#peak = { group: at.group, turns, vector: rightVector(at, x) };
   }
 }

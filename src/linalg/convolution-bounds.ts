@@ -1,0 +1,239 @@
+import {
+  type BoundOptions,
+  DEFAULT_FAILURE_PROBABILITY,
+  type MatrixAnalysis,
+  wantedGap,
+} from "./analyze-options.ts";
+import { norm } from "./basis.ts";
+import type { Bound } from "./bound.ts";
+import type { ConvolutionGram } from "./convolution-gram.ts";
+import type { ConvolutionGeometry } from "./geometry.ts";
+import { Lanczos } from "./lanczos.ts";
+import { lowerBound, type ProductError, productError } from "./lower-bound.ts";
+import { planeWave } from "./plane-wave.ts";
+import { ask, type Iteration } from "./requests.ts";
+import { reshapedFactorUp, reshapedIsLowerBound } from "./reshaped.ts";
+import { addUp, down, gamma, mulUp, sqrtUp, up } from "./rounding.ts";
+import {
+  type Details,
+  estimateSigma,
+  lanczosInterval,
+  type ScaledOperator,
+  topVectors,
+} from "./scaled-iterations.ts";
+import type { SymbolBound, SymbolPeak } from "./symbol-bound.ts";
+import { frequencyCount, mostCopies, type SymbolGrid, sizeFreeGrid, symbolGrid } from "./symbol-grid.ts";
+import { product } from "./taps.ts";
+import { certifiedNorm } from "./verified-cholesky.ts";
+
+/** Multiply–adds worth spending on a size-free bound before its grid is made coarser. */
+const SIZE_FREE_WORK = 2e10;
+
+/** Multiply–adds worth spending on Lanczos with the operator itself; beyond, the symbol bounds it from above. */
+const OPERATOR_WORK = 4e10;
+
+/** Steps the default gap usually takes. */
+const USUAL_STEPS = 80;
+
+/** Looseness a frequency grid aims at when no gap is asked for; below `LEAST` more Cholesky runs buy nothing. */
+const GRID_GAP = 1e-2;
+const LEAST_GRID_GAP = 1e-3;
+
+/** A convolution about to be bounded: its kernel's entries are the stored ones times `scale`, a power of two. */
+export interface ConvolutionFacts {
+  /** [c_out, c_in/groups, k…] */
+  readonly kernelShape: readonly number[];
+  readonly geometry: ConvolutionGeometry;
+  /** ‖W‖_F of the scaled kernel, rounded up, not 0. */
+  readonly frobenius: number;
+  readonly scale: number;
+  /** Bounds of the stored kernel reshaped to c_out × (c_in/groups · k). */
+  readonly reshaped: Bound;
+}
+
+/** A convolution at a known input size. */
+export interface SizedFacts extends ConvolutionFacts {
+  /** Dimensions of the operator's matrix. */
+  readonly rows: number;
+  readonly cols: number;
+  /** Output positions per channel. */
+  readonly positions: number;
+  /** The explicit Gram matrix and the error of its entries, where the operator is small enough to form it. */
+  readonly explicitGram: (() => ConvolutionGram) | null;
+}
+
+/** σ₁ of a convolution, and by-products where they were asked for. */
+export type ConvolutionBounds = { readonly sigma: Bound } & Pick<MatrixAnalysis, "top" | "spectrum">;
+
+/** Bounds at a known input size; asks for `gram`, `apply` and, for large or proved ones, `symbolBound`. */
+export function* sizedBounds(facts: SizedFacts, options: BoundOptions): Iteration<ConvolutionBounds> {
+  const { kernelShape, geometry, reshaped } = facts;
+  const ceiling = reshapedCeiling(facts);
+  const raised = reshapedIsLowerBound(geometry, kernelShape.slice(2)) ? reshaped.lower : 0;
+  const wantsMore = (options.spectrum ?? 0) > 0 || options.vectors === true;
+  if (raised > 0 && ceiling !== null && ceiling <= reshaped.upper! && !wantsMore) return { sigma: reshaped };
+  const found = yield* operatorBounds(facts, options);
+  return {
+    ...found,
+    sigma: tightest({ ...found.sigma, lower: Math.max(found.sigma.lower, raised) }, ceiling, reshaped),
+  };
+}
+
+/** Bounds that hold at every input size: the supremum of the symbol's norm over all frequencies. */
+export function* sizeFreeBounds(
+  facts: ConvolutionFacts,
+  options: BoundOptions,
+): Iteration<ConvolutionBounds> {
+  const { scale } = facts;
+  const bound = yield* gridBound(affordableGrid(facts), options);
+  const lower = down(bound.lower / scale);
+  if (options.guarantee === "estimate") {
+    return {
+      sigma: { lower, estimate: lower, upper: null, guarantee: "estimate", method: "symbol-supremum" },
+    };
+  }
+  const sigma = upperBound("symbol-supremum", lower, up(bound.upper / scale), bound.frequencies, options);
+  return { sigma: tightest(sigma, reshapedCeiling(facts), facts.reshaped) };
+}
+
+function* operatorBounds(facts: SizedFacts, options: BoundOptions): Iteration<ConvolutionBounds> {
+  const { guarantee } = options;
+  if (guarantee === "estimate") return yield* estimateSigma(scaledOperator(facts), options);
+  const step = 2 * product(facts.kernelShape) * facts.positions;
+  const affordable = USUAL_STEPS * step <= OPERATOR_WORK;
+  if (guarantee === "probable" && affordable) return yield* iterated(facts, options);
+  if (guarantee === "proof" && facts.explicitGram !== null)
+    return yield* factorised(facts, facts.explicitGram, options);
+  return yield* gridded(facts, Math.max(4, Math.min(40, Math.floor(OPERATOR_WORK / (4 * step)))), options);
+}
+
+/** Lanczos on the operator itself. */
+function* iterated(facts: SizedFacts, options: BoundOptions): Iteration<ConvolutionBounds> {
+  const { interval, details } = yield* lanczosInterval(scaledOperator(facts), options);
+  const lower = down(interval.lower / facts.scale);
+  const upper = up(interval.upper / facts.scale);
+  return { ...details, sigma: upperBound("lanczos", lower, upper, interval.steps, options) };
+}
+
+/** Verified Cholesky of the explicit Gram matrix. */
+function* factorised(
+  facts: SizedFacts,
+  explicitGram: () => ConvolutionGram,
+  options: BoundOptions,
+): Iteration<ConvolutionBounds> {
+  const { interval, details } = yield* lanczosInterval(scaledOperator(facts), options);
+  const { gram, perturbation } = explicitGram();
+  const upper = addUp(certifiedNorm(gram, norm(interval.image), wantedGap(options)), perturbation);
+  const lower = down(interval.lower / facts.scale);
+  return {
+    ...details,
+    sigma: upperBound("cholesky", lower, up(upper / facts.scale), interval.steps, options),
+  };
+}
+
+/** Upper end from the symbol over a grid, lower end from a few steps started at the grid's peak. */
+function* gridded(facts: SizedFacts, steps: number, options: BoundOptions): Iteration<ConvolutionBounds> {
+  const { geometry, kernelShape, scale } = facts;
+  const exact = symbolGrid(kernelShape.slice(2), geometry);
+  const anySize = affordableGrid(facts);
+  const grid = !exact.exact && frequencyCount(anySize) < frequencyCount(exact) / 2 ? anySize : exact;
+  const bound = yield* gridBound(grid, options);
+  let lower = grid.exact ? down(bound.lower / scale) : 0;
+  let details: Details = {};
+  if (bound.peak !== null) {
+    const near = yield* nearPeak(facts, bound.peak, grid, steps);
+    lower = Math.max(lower, down(near.lower / scale));
+    details = topVectors(near, options);
+  }
+  return {
+    ...details,
+    sigma: upperBound("symbol-grid", lower, up(bound.upper / scale), bound.frequencies, options),
+  };
+}
+
+function* nearPeak(facts: SizedFacts, peak: SymbolPeak, grid: SymbolGrid, steps: number) {
+  const { geometry, kernelShape } = facts;
+  const channelsIn = kernelShape[1]! * geometry.groups;
+  const start = planeWave(peak, grid, geometry.inputSize!, channelsIn, geometry.groups);
+  const length = norm(start);
+  for (let i = 0; i < start.length; i++) start[i]! /= length;
+  const lanczos = new Lanczos(start, 1);
+  let before = 0;
+  while (lanczos.steps < steps && !lanczos.closed) {
+    lanczos.step(yield* ask({ kind: "gram", vector: lanczos.vector }));
+    if (lanczos.sigma <= before * (1 + 1e-4)) break;
+    before = lanczos.sigma;
+  }
+  const vector = lanczos.ritzVector();
+  const image = yield* ask({ kind: "apply", vector });
+  return { lower: lowerBound(vector, image, rounding(facts)), vector, image };
+}
+
+function upperBound(
+  method: string,
+  lower: number,
+  upper: number,
+  iterations: number,
+  options: BoundOptions,
+): Bound {
+  if (options.guarantee === "proof") return { lower, upper, guarantee: "proof", method, iterations };
+  const failureProbability = options.failureProbability ?? DEFAULT_FAILURE_PROBABILITY;
+  return { lower, upper, guarantee: "probable", method, iterations, failureProbability };
+}
+
+/** ‖conv‖ ≤ √∏⌈k·gcd(s,d)/s⌉ · σ(R) · √copies; null where the copies of a pixel depend on an unknown size. */
+function reshapedCeiling({ kernelShape, geometry, reshaped }: ConvolutionFacts): number | null {
+  const { inputSize, padding, boundary, strides, dilations } = geometry;
+  if (reshaped.upper === null || (boundary !== "zero" && inputSize === undefined)) return null;
+  const copies = padding.reduce((count, p, a) => count * mostCopies(inputSize?.[a] ?? 1, p, boundary), 1);
+  const factor = mulUp(
+    reshapedFactorUp(kernelShape.slice(2), strides, dilations),
+    copies === 1 ? 1 : sqrtUp(copies),
+  );
+  return factor === 1 ? reshaped.upper : mulUp(factor, reshaped.upper);
+}
+
+/** The smaller of two upper bounds; a probable one taken over brings its failure probability along. */
+function tightest(sigma: Bound, ceiling: number | null, reshaped: Bound): Bound {
+  if (sigma.upper === null || ceiling === null || ceiling >= sigma.upper) return sigma;
+  const chances = [sigma.failureProbability, reshaped.failureProbability].filter((p) => p !== undefined);
+  const failure = chances.length > 0 ? { failureProbability: chances.reduce(addUp) } : {};
+  return { ...sigma, upper: ceiling, method: "reshaped", ...failure };
+}
+
+function scaledOperator(facts: SizedFacts): ScaledOperator {
+  return { cols: facts.cols, scale: facts.scale, error: rounding(facts) };
+}
+
+/** γ-type error of the unfolded products; taps that share a pixel can cancel, so those are bounded absolutely. */
+function rounding({ kernelShape, geometry, rows, cols, positions, frobenius }: SizedFacts): ProductError {
+  const taps = product(kernelShape.slice(2));
+  const terms = kernelShape[1]! * taps;
+  if (geometry.boundary === "zero") return productError(terms, Math.min(rows, cols));
+  const unsummed = mulUp(mulUp(sqrtUp(taps), sqrtUp(positions)), frobenius);
+  return { absolute: mulUp(gamma(terms + 1), unsummed), relative: 0 };
+}
+
+/** The finest of the size-free grids whose certification stays within `SIZE_FREE_WORK`. */
+function affordableGrid({ kernelShape, geometry }: ConvolutionFacts): SymbolGrid {
+  const out = kernelShape[0]! / geometry.groups;
+  const side = Math.min(out, kernelShape[1]!);
+  const work = (grid: SymbolGrid) =>
+    geometry.groups * frequencyCount(grid) * side * out * kernelShape[1]! * product(grid.strides);
+  const grids = [16, 8, 4].map((fineness) => sizeFreeGrid(kernelShape.slice(2), geometry, fineness));
+  return grids.find((grid) => work(grid) <= SIZE_FREE_WORK) ?? grids.at(-1)!;
+}
+
+function* gridBound(grid: SymbolGrid, options: BoundOptions): Iteration<SymbolBound> {
+  return yield* ask({
+    kind: "symbolBound",
+    grid,
+    options: {
+      guarantee: options.guarantee === "proof" ? "proof" : "probable",
+      gap: Math.max(options.gap ?? GRID_GAP, LEAST_GRID_GAP),
+      failureProbability: options.failureProbability ?? DEFAULT_FAILURE_PROBABILITY,
+      seed: options.seed,
+      floor: 0,
+    },
+  });
+}
