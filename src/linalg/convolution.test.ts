@@ -115,8 +115,31 @@ describe("a convolution equals the matrix of its definition", () => {
     });
   }
 
+  for (const boundary of BOUNDARIES) {
+    test(`many channels, ${boundary}: the kernels' block products`, () => {
+      for (const [groups, strides] of [
+        [1, [1, 1]],
+        [2, [2, 1]],
+        [1, [3, 2]],
+      ] as const) {
+        const kernelShape = [10, 8 / groups, 3, 3];
+        const geometry = {
+          inputSize: [7, 6],
+          strides,
+          padding: [
+            [2, 1],
+            [1, 1],
+          ],
+          dilations: [1, 2],
+        } as const;
+        const kernel = integers((10 * 8 * 9) / groups);
+        expect(worstDifference({ kernel, kernelShape, geometry: { ...geometry, groups, boundary } })).toBe(0);
+      }
+    });
+  }
+
   test("several tiles of positions give the same as one", () => {
-    const kernelShape = [3, 1, 3, 3];
+    const kernelShape = [8, 1, 3, 3];
     const geometry = {
       inputSize: [97, 101],
       strides: [1, 1],
@@ -126,7 +149,7 @@ describe("a convolution equals the matrix of its definition", () => {
       ],
       dilations: [1, 1],
     } as const;
-    const operator = convolution(integers(27), kernelShape, { ...geometry, groups: 1, boundary: "zero" });
+    const operator = convolution(integers(72), kernelShape, { ...geometry, groups: 1, boundary: "zero" });
     expect(operator.outputSize).toEqual([97, 101]);
     const x = integers(operator.cols);
     const image = operator.apply(x);

@@ -164,6 +164,17 @@ describe("Björck orthonormalisation", () => {
     }
   });
 
+  test("one step multiplies by the series of (1 − q)^−½ up to its order", () => {
+    const q = 0.75;
+    const terms = [1, q / 2, (3 / 8) * q ** 2, (5 / 16) * q ** 3, (35 / 128) * q ** 4];
+    for (const order of [1, 2, 3, 4]) {
+      const { matrix } = orthonormalize(Float64Array.of(2, 0, 0, 1), 2, 2, { order, iterations: 1 });
+      const series = terms.slice(0, order + 1).reduce((sum, term) => sum + term, 0);
+      expect(matrix[0]).toBeCloseTo(1, 13);
+      expect(matrix[3]).toBeCloseTo(0.5 * series, 13);
+    }
+  });
+
   test("a rank-deficient matrix shows its defect", () => {
     expect(orthonormalize(new Float64Array(6), 2, 3).defect).toBe(Math.SQRT2);
     expect(orthonormalize(new Float64Array(6).fill(1), 2, 3).defect).toBeCloseTo(1, 12);
