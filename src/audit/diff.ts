@@ -116,7 +116,9 @@ function named(plan: WeightPlan, only: string | undefined): Named {
   return uses;
 }
 
-type Side = { readonly measurement: Measurement } | { readonly failure: string };
+type Side =
+  | { readonly measurement: Measurement }
+  | { readonly failure: string; readonly code: "unreadable" | "not-finite" };
 
 async function measureSide(
   engine: Engine,
@@ -134,16 +136,25 @@ async function measureSide(
       spectrum: 2,
       onProgress,
     });
-    return measurement.finite ? { measurement } : { failure: nonFiniteMessage(use.weight) };
+    return measurement.finite
+      ? { measurement }
+      : { code: "not-finite", failure: nonFiniteMessage(use.weight) };
   } catch (error) {
     settings.signal?.throwIfAborted();
-    return { failure: error instanceof Error ? error.message : String(error) };
+    return { code: "unreadable", failure: error instanceof Error ? error.message : String(error) };
   }
 }
 
 function sideProblems(side: Side, model: Model, layer: string): Problem[] {
   if (!("failure" in side)) return [];
-  return [{ severity: "error", where: `${model.sources[0]!.name}, ${layer}`, message: side.failure }];
+  return [
+    {
+      severity: "error",
+      code: side.code,
+      where: `${model.sources[0]!.name}, ${layer}`,
+      message: side.failure,
+    },
+  ];
 }
 
 function diffLayer(
