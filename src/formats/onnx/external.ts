@@ -40,7 +40,7 @@ export class ExternalFiles {
     await Promise.all([...this.#files.values()].map((file) => file.close()));
   }
 
-  /** The location without "." parts; refused when it is empty, absolute, or climbs out. */
+  /** The location without "." parts; refused when it is empty, absolute, climbs out or is the model. */
   #safe(location: string, tensor: string): string {
     const parts = location.split("/").filter((part) => part !== "." && part !== "");
     const climbs = parts.length === 0 || parts.includes("..");
@@ -49,7 +49,11 @@ export class ExternalFiles {
       const hint = "External data must lie in the model's own folder or below it.";
       this.#fail("unsafe-path", `its data's location ${JSON.stringify(location)} is refused.`, tensor, hint);
     }
-    return parts.join("/");
+    const relativeName = parts.join("/");
+    if (relativeName === this.#main.name.split(/[\\/]/).at(-1)) {
+      this.#fail("unsafe-path", "its external data is said to lie in the model file itself.", tensor);
+    }
+    return relativeName;
   }
 
   #fail(
