@@ -1,4 +1,5 @@
-import { bytesPerElement, type FloatType, isFloatType } from "../../formats/dtype.ts";
+import { toFloat64 } from "../../formats/decode.ts";
+import { bytesPerElement, isFloatType } from "../../formats/dtype.ts";
 import type { TensorEntry } from "../../formats/model.ts";
 import type { Scope } from "../scope.ts";
 import { elementCount, knownContents } from "../shapes/value.ts";
@@ -14,39 +15,14 @@ const MAX_SCANNED = 1 << 26;
 /** Values that pair up (a variance with its scale) are held at once; no network has so many channels. */
 const MAX_HELD = 1 << 20;
 
-function halfToNumber(h: number): number {
-  const sign = h & 0x8000 ? -1 : 1;
-  const exponent = (h >> 10) & 31;
-  const fraction = h & 1023;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return sign * (1024 + fraction) * 2 ** (exponent - 25);
-}
-
-const bits = new DataView(new ArrayBuffer(4));
-
-function bfloatToNumber(h: number): number {
-  bits.setUint32(0, h * 65536);
-  return bits.getFloat32(0);
-}
-
-const DECODERS: Partial<Record<FloatType, (view: DataView, byte: number) => number>> = {
-  float64: (v, b) => v.getFloat64(b, true),
-  float32: (v, b) => v.getFloat32(b, true),
-  float16: (v, b) => halfToNumber(v.getUint16(b, true)),
-  bfloat16: (v, b) => bfloatToNumber(v.getUint16(b, true)),
-};
-
 async function scanTensor(tensor: TensorEntry, visit: (x: number, index: number) => void): Promise<boolean> {
-  if (tensor.unsupported !== undefined || !isFloatType(tensor.dtype)) return false;
-  const decode = DECODERS[tensor.dtype];
-  const bytes = bytesPerElement(tensor.dtype);
-  if (decode === undefined || tensor.byteLength > MAX_SCANNED * bytes) return false;
+  const { dtype } = tensor;
+  if (tensor.unsupported !== undefined || !isFloatType(dtype)) return false;
+  if (tensor.byteLength > MAX_SCANNED * bytesPerElement(dtype)) return false;
   let index = 0;
   for (let start = 0; start < tensor.byteLength; start += CHUNK) {
-    const data = await tensor.read(start, Math.min(start + CHUNK, tensor.byteLength));
-    const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-    for (let b = 0; b < data.byteLength; b += bytes) visit(decode(view, b), index++);
+    const bytes = await tensor.read(start, Math.min(start + CHUNK, tensor.byteLength));
+    for (const x of toFloat64(dtype, bytes)) visit(x, index++);
   }
   return true;
 }
