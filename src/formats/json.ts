@@ -5,6 +5,9 @@ export type JsonObject = ReadonlyMap<string, JsonValue>;
 /** Nesting beyond this is an attack on the stack, not a header. */
 const MAX_DEPTH = 64;
 
+/** A tensor takes about ten values; this is 400,000 tensors, and bounds the memory that a header can take. */
+const MAX_VALUES = 4_000_000;
+
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const SPACE = /[ \t\n\r]*/y;
 const WORDS: readonly (readonly [string, JsonValue])[] = [
@@ -37,6 +40,7 @@ export function parseJson(text: string): JsonValue {
 class Parser {
   readonly #text: string;
   #at = 0;
+  #values = 0;
 
   constructor(text: string) {
     this.#text = text;
@@ -45,6 +49,7 @@ class Parser {
   value(depth: number): JsonValue {
     this.#match(SPACE);
     if (depth > MAX_DEPTH) this.#fail(`nested deeper than ${MAX_DEPTH} levels`);
+    if (++this.#values > MAX_VALUES) this.#fail(`it holds more than ${MAX_VALUES} values`);
     const c = this.#text[this.#at];
     if (c === "{") return this.#object(depth);
     if (c === "[") return this.#array(depth);
