@@ -6,26 +6,28 @@
  * the table, or with --json one document. Exit codes: 0 measured, 2 wrong usage, 4 the peers are missing.
  */
 import { cpus, totalmem } from "node:os";
-import { files } from "./files.mjs";
-import { norms } from "./norms.mjs";
 import { PeerError, requirePeers, THREADS } from "./peer.mjs";
 
-const SUITES = { norms, files };
+/** Loaded after the checks below, because they need the built package. */
+const SUITES = {
+  norms: async () => (await import("./norms.mjs")).norms,
+  files: async () => (await import("./files.mjs")).files,
+};
 const USAGE = "usage: npm run bench -- norms|files [--json] [--quick]";
 
 const words = process.argv.slice(2);
 const flags = words.filter((word) => word.startsWith("--"));
 const names = words.filter((word) => !word.startsWith("--"));
 const wrong = flags.find((flag) => flag !== "--json" && flag !== "--quick");
-const run = Object.hasOwn(SUITES, names[0] ?? "") ? SUITES[names[0]] : undefined;
+const load = Object.hasOwn(SUITES, names[0] ?? "") ? SUITES[names[0]] : undefined;
 
-if (wrong !== undefined || names.length !== 1 || run === undefined) {
+if (wrong !== undefined || names.length !== 1 || load === undefined) {
   process.stderr.write(`${wrong === undefined ? "" : `unknown option ${wrong}\n`}${USAGE}\n`);
   process.exitCode = 2;
 } else {
   try {
     requirePeers();
-    await report(names[0], run);
+    await report(names[0], await load());
   } catch (error) {
     if (!(error instanceof PeerError)) throw error;
     process.stderr.write(`bench: ${error.message}\n`);
