@@ -51,7 +51,7 @@ export function logScale(log10Values: Iterable<number>): LogScale {
 function ticks(low: number, high: number): Tick[] {
   const span = high - low;
   const within = (log10: number) => log10 >= low && log10 <= high;
-  const steps = span < 0.8 ? [1, 1.5, 2, 3, 5, 7] : span <= 3 ? [1, 2, 5] : [1];
+  const steps = stepsOf(span);
   const every = Math.max(1, Math.ceil(span / MOST_DECADES));
   const found: Tick[] = [];
   for (let decade = Math.ceil((low - 1) / every) * every; decade <= high; decade += every) {
@@ -61,6 +61,13 @@ function ticks(low: number, high: number): Tick[] {
     }
   }
   return found;
+}
+
+/** Ticks within a decade, few enough for a narrow screen. */
+function stepsOf(span: number): readonly number[] {
+  if (span < 0.8) return [1, 1.5, 2, 3, 5, 7];
+  if (span <= 1.8) return [1, 2, 5];
+  return span <= 3 ? [1, 3] : [1];
 }
 
 function tickLabel(step: number, decade: number): string {

@@ -151,9 +151,10 @@ thead th{position:sticky;top:0;background:var(--panel);padding:4px 6px;white-spa
 thead button{border-color:transparent;background:none;font-weight:650;padding:4px 6px}
 thead th[aria-sort=ascending] button::after{content:" ↑"}
 thead th[aria-sort=descending] button::after{content:" ↓"}
-tbody th{font-weight:500;min-width:20em}
+tbody th{font-weight:500}
+tbody th bdi{display:block;width:max-content;max-width:24em}
 td{white-space:nowrap}
-td:last-child{white-space:normal;min-width:12em}
+td.wraps{white-space:normal;min-width:15em;overflow-wrap:anywhere}
 .number{text-align:right}
 .weight{display:block;color:var(--muted);font-size:12px}
 tbody tr:hover{background:var(--hover)}
@@ -170,7 +171,7 @@ tr.chosen{background:var(--chosen);box-shadow:inset 3px 0 var(--sigma)}
 .visually-hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 footer{max-width:1240px;margin:0 auto;padding:8px 28px 48px;color:var(--muted);font-size:13px}
 @media (max-width:960px){.two,.headline{grid-template-columns:minmax(0,1fr)}.promises{grid-template-columns:minmax(0,1fr)}}
-@media (max-width:600px){.chart .factor{display:none}main,header.top,footer{padding-left:12px;padding-right:12px}header.top{padding-top:20px}section{padding:16px 14px;border-radius:10px}h1{font-size:21px}.figure{font-size:30px}.panel-scroll{max-height:380px;margin:0 -6px}.problems li{grid-template-columns:minmax(0,1fr)}.problems .what{grid-column:1}tbody th{min-width:11em}}
+@media (max-width:600px){.chart .factor{display:none}main,header.top,footer{padding-left:12px;padding-right:12px}header.top{padding-top:20px}section{padding:16px 14px;border-radius:10px}h1{font-size:21px}.figure{font-size:30px}.panel-scroll{max-height:380px;margin:0 -6px}.problems li{grid-template-columns:minmax(0,1fr)}.problems .what{grid-column:1}tbody th bdi{max-width:11em}}
 @media (prefers-reduced-motion:no-preference){button,tbody tr{transition:background-color .12s}}
 @media print{
 @page{margin:14mm}
@@ -182,11 +183,14 @@ section{border:0;border-top:1px solid var(--line);border-radius:0;padding:12px 0
 .js .controls,.controls,.tip{display:none}
 .panel-scroll,.scroll-x{max-height:none;overflow:visible;border:0}
 .axis,thead th{position:static}
+.axis{break-after:avoid}
+.number{white-space:nowrap}
 svg,.frame,.problems li,tr,.figure,.promises>div{break-inside:avoid}
 h2,.section-head,.lead,.legend{break-after:avoid}
 table{font-size:7.5pt}
 th,td{padding:3px 4px;white-space:normal}
-tbody th,td:last-child{min-width:0}
+td.wraps{min-width:0}
+tbody th bdi{width:auto}
 thead button{padding:0;min-height:0;font-size:7.5pt}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 }

@@ -10,7 +10,7 @@ const AXIS_HEIGHT = 22;
 const ROWS_PER_BLOCK = 20;
 /** A list this short need not scroll, and gets taller rows. */
 const SHORT_LIST = 14;
-const LONGEST_NAME = 46;
+const LONGEST_NAME = 36;
 const MOST_NAME_WIDTH = 34;
 const LEAST_NAME_WIDTH = 14;
 

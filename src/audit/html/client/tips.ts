@@ -21,7 +21,9 @@ export function showTips(): void {
     if (title) adopt(title);
     return target.closest("[data-tip]");
   };
+  let shown: Element | null = null;
   const show = (mark: Element | null): void => {
+    shown = mark;
     tip.hidden = mark === null;
     if (mark === null) return;
     tip.textContent = mark.getAttribute("data-tip");
@@ -34,10 +36,17 @@ export function showTips(): void {
   };
 
   for (const title of document.querySelectorAll("svg.chart g > title")) adopt(title);
-  document.addEventListener("pointerover", (event) => show(markOf(event)));
+  // Scrolling moves marks beneath a resting pointer, which must not take the tip away from the focused mark.
+  let pointer = "";
+  document.addEventListener("pointermove", (event) => {
+    const place = `${event.clientX},${event.clientY}`;
+    if (place !== pointer) show(markOf(event));
+    pointer = place;
+  });
   document.addEventListener("focusin", (event) => show(markOf(event)));
   document.addEventListener("focusout", () => show(null));
-  document.addEventListener("scroll", () => show(null), { capture: true, passive: true });
+  const follow = () => show(document.activeElement === shown ? shown : null);
+  document.addEventListener("scroll", follow, { capture: true, passive: true });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") show(null);
   });

@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import {
+  chainReport,
+  emptyReport,
+  estimateReport,
+  transformerReport,
+  unboundedReport,
+} from "../../test/support/sample-reports.ts";
+import {
+  allProblems,
+  coverageShare,
+  guaranteeSentence,
+  networkHeadline,
+  steepestLayer,
+} from "./report-text.ts";
+
+describe("networkHeadline", () => {
+  it("gives the interval where there is one", () => {
+    const { interval, sentence } = networkHeadline(chainReport());
+    expect(interval).toBe("2.513–620.6");
+    expect(sentence).toContain("at most 620.6 · d (ℓ2; probable, by the product of its steps)");
+  });
+
+  it("says exactly why there is none", () => {
+    expect(networkHeadline(transformerReport(10)).sentence).toContain(
+      "safetensors file holds weights without a graph",
+    );
+    const unbounded = networkHeadline(unboundedReport());
+    expect(unbounded.interval).toBeNull();
+    expect(unbounded.sentence).toBe(
+      "6 operators have no finite Lipschitz constant, so the network has no finite bound by these rules. The constant is ≥ 2.500.",
+    );
+    expect(unbounded.reasons).toHaveLength(6);
+    expect(networkHeadline(estimateReport()).sentence).toContain("--guarantee probable");
+    const chain = chainReport();
+    const network = {
+      ...chain.network!,
+      product: null,
+      lipschitz: { ...chain.network!.lipschitz, lower: null, upper: null },
+    };
+    expect(networkHeadline({ ...chain, network }).sentence).toContain("not a plain chain");
+    const broken = chain.layers.map((layer, i) => (i === 1 ? { ...layer, sigma: null } : layer));
+    expect(networkHeadline({ ...chain, network, layers: broken }).sentence).toContain(
+      "“conv2” could not be bounded",
+    );
+  });
+});
+
+it("finds the steepest layer, or none", () => {
+  expect(steepestLayer(chainReport())).toMatchObject({ index: 4, layer: { name: "fc1" } });
+  expect(steepestLayer(emptyReport())).toBeNull();
+});
+
+it("rounds the failure probability up", () => {
+  expect(guaranteeSentence("probable", 1.31e-8)).toContain("at most 1.4e-8");
+});
+
+it("lists errors first and nothing twice", () => {
+  const problems = allProblems(transformerReport());
+  expect(problems.map(({ severity }) => severity)).toEqual(["error", "warning", "warning", "warning"]);
+});
+
+it("never rounds coverage up to all", () => {
+  expect(coverageShare([999_999, 1_000_000])).toBe("99.9 %");
+  expect(coverageShare([5, 5])).toBe("all");
+  expect(coverageShare([0, 0])).toBe("none");
+});
