@@ -6,35 +6,33 @@ import { realTile } from "./tile";
 // @ts-ignore: decorator
 @inline const TILE: usize = 0;
 
-/** Packs two rows beside each other: four elements of each from `a` and `b`, into lanes of columns 32 bytes apart. */
+/** Packs one row of a group: elements from `a` until `end`, times `scale`, 32 bytes apart. */
 // @ts-ignore: decorator
-@inline function packPair(a: usize, b: usize, fa: v128, fb: v128, to: usize): void {
-  const p = quad(a), q = quad(b);
-  const x = f64x2.mul(stored(low(p, a)), fa), y = f64x2.mul(stored(low(q, b)), fb);
-  const z = f64x2.mul(stored(high(p, a)), fa), w = f64x2.mul(stored(high(q, b)), fb);
-  v128.store(to, v128.shuffle<f64>(x, y, 0, 2));
-  v128.store(to, v128.shuffle<f64>(x, y, 1, 3), 32);
-  v128.store(to, v128.shuffle<f64>(z, w, 0, 2), 64);
-  v128.store(to, v128.shuffle<f64>(z, w, 1, 3), 96);
+@inline function packRow(a: usize, end: usize, scale: f64, to: usize): void {
+  const factor = f64x2.splat(scale);
+  for (; a != end; a += QUAD) {
+    const q = quad(a);
+    const x = f64x2.mul(stored(low(q, a)), factor), y = f64x2.mul(stored(high(q, a)), factor);
+    v128.store64_lane(to, x, 0);
+    v128.store64_lane(to, x, 1, 32);
+    v128.store64_lane(to, y, 0, 64);
+    v128.store64_lane(to, y, 1, 96);
+    to += 128;
+  }
 }
 
 /**
  * Packs rows as groups of four: `length` elements (a multiple of four) from `a`, times `scale`, into consecutive
- * groups of 32 · length bytes. Missing rows are zero.
+ * groups of 32 · length bytes. Rows missing in the last group are zero.
  */
 export function packRows(a: usize, rows: usize, stride: usize, length: usize, scale: f64, to: usize): void {
-  const fa = f64x2.splat(scale), none = f64x2.splat(0);
   for (let i: usize = 0; i < rows; i += 4) {
-    const live = rows - i;
-    const b = live > 1 ? stride : 0, c = live > 2 ? stride + stride : 0, d = live > 3 ? c + stride : 0;
-    const fb = live > 1 ? fa : none, fc = live > 2 ? fa : none, fd = live > 3 ? fa : none;
-    const end = a + length * BYTES;
-    for (let p = a; p != end; p += QUAD) {
-      packPair(p, p + b, fa, fb, to);
-      packPair(p + c, p + d, fc, fd, to + 16);
-      to += 128;
+    for (let r: usize = 0; r < 4; r++) {
+      const row = i + r < rows ? a + r * stride : a;
+      packRow(row, row + length * BYTES, i + r < rows ? scale : 0, to + 8 * r);
     }
     a += 4 * stride;
+    to += 32 * length;
   }
 }
 

@@ -17,16 +17,15 @@
 @inline export const UNIT: f64 = TYPE == 3 ? reinterpret<f64>((1023 + 112) << 52) : 1;
 
 /**
- * Two-byte elements as four float32. A float16 is moved to where float32 has exponent and fraction; the sign is
- * copied on the way and the copies masked out. That is the value times 2⁻¹¹², exactly, zeros and subnormals
- * included; infinities and NaN become 2¹⁶ and more, which a scan looks for.
+ * Two-byte elements as four float32. A bfloat16 is the upper half of one. A float16, extended by its sign, is moved
+ * to where float32 has exponent and fraction, and the copies of the sign masked out. That is the value times 2⁻¹¹²,
+ * exactly, zeros and subnormals included; infinities and NaN become 2¹⁶ and more, which a scan looks for.
  */
 // @ts-ignore: decorator
 @inline export function quad(a: usize): v128 {
   if (TYPE <= 1) return i64x2.splat(0);
-  const top = v128.shuffle<i16>(i64x2.splat(0), v128.load64_zero(a), 0, 8, 1, 9, 2, 10, 3, 11);
-  if (TYPE == 2) return top;
-  return v128.and(i32x4.shr_s(top, 3), i32x4.splat(0x8fffffff));
+  if (TYPE == 2) return v128.shuffle<i16>(i64x2.splat(0), v128.load64_zero(a), 0, 8, 1, 9, 2, 10, 3, 11);
+  return v128.and(i32x4.shl(v128.load16x4_s(a), 13), i32x4.splat(0x8fffffff));
 }
 
 /** The first two elements at `a`, over UNIT; q is quad(a). */
