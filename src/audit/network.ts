@@ -55,8 +55,8 @@ export function networkReport(plan: WeightPlan, sigmaOf: SigmaOf, asked: Guarant
 export function missingBoundReason(plan: WeightPlan, network: NetworkReport): string | null {
   if (network.lipschitz.upper !== null || plan.unbounded.length > 0) return null;
   if (plan.chain === null) {
-    const branching = plan.branching?.replace(/\.$/, "") ?? "the graph branches";
-    return `${branching}; a whole-network bound is given for chains only`;
+    const where = plan.branching === undefined ? "" : `: ${plan.branching.replace(/\.$/, "")}`;
+    return `the graph branches${where}; a whole-network bound is given for chains only`;
   }
   if (network.cascade.some((step) => step.because.endsWith("(an estimate, not a bound)"))) return null;
   const missing = plan.chain[network.cascade.length];

@@ -283,14 +283,15 @@ describe("the network's bound", () => {
   });
 
   it("of a graph that branches is left open, with the reason", async () => {
-    const branching = "the graph branches at Add_6";
+    const branching = 'value "18" goes to "Conv_2", "Conv_5".';
     const report = await auditPlan(fakeEngine(), graph, plan([a], { branching }));
     expect(report.network).toMatchObject({ product: null, cascade: [], lipschitz: { upper: null } });
     expect(report.problems).toEqual([
       {
         severity: "warning",
         where: "network",
-        message: "the graph branches at Add_6; a whole-network bound is given for chains only",
+        message:
+          'the graph branches: value "18" goes to "Conv_2", "Conv_5"; a whole-network bound is given for chains only',
       },
     ]);
   });

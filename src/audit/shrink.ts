@@ -188,5 +188,6 @@ function keep(context: ShrinkContext, use: WeightUse, content: Content): Content
 function missed(last: GroupMeasurement, to: number, floor: number, dtype: string): string {
   const got =
     last.upper === null ? "elements overflow" : `the last try was ${formatInterval(last.lower, last.upper)}`;
-  return `it cannot be brought into ${formatInterval(floor, to)} after rounding to ${dtype}: ${got}`;
+  const hint = floor > 0 ? "; cap promises the upper end only" : "";
+  return `it cannot be brought into ${formatInterval(floor, to)} after rounding to ${dtype}: ${got}${hint}`;
 }

@@ -29,15 +29,15 @@ Examples:
   lipschitz audit 'runs/*.safetensors' --layer-limit 1.01 --json
   lipschitz audit net.onnx --guarantee proof --input 1x3x224x224
 
-Exit codes: 0 done, 1 a limit is exceeded or a weight is not finite, 2 wrong usage, 3 a file cannot be read.
-`;
+Exit codes: 0 done, 1 a limit is exceeded or a weight is not finite, 2 wrong usage,
+3 a file cannot be read, 130 interrupted.`;
 
 export function addAuditCommand(program: Command, session: Session): void {
   const command = program
     .command("audit")
     .summary("bounds of every weight's spectral norm, and of the whole network")
     .description(
-      "Bounds the spectral norm of every weight operator of a model file, shows how they multiply, and bounds the\n" +
+      "Bounds the spectral norm of every weight operator of a model file, shows how they multiply, and bounds the " +
         "whole network where it is a chain. Reads safetensors, ONNX, PyTorch and NumPy files.",
     )
     .argument("<model...>", "model files; patterns such as 'runs/*.onnx' too");

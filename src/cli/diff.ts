@@ -16,8 +16,7 @@ Examples:
   lipschitz diff epoch1.safetensors epoch9.safetensors
   lipschitz diff base.onnx tuned.onnx --only '*attn*' --json
 
-The angle is between the top right singular vectors: 0° where a layer stretches the same direction most.
-`;
+The angle is between the top right singular vectors: 0° where both stretch the same direction most.`;
 
 export function addDiffCommand(program: Command, session: Session): void {
   const command = program

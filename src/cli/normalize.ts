@@ -28,9 +28,8 @@ Examples:
   lipschitz normalize model.onnx --network 10 -o ten.onnx            one factor for all layers
   lipschitz normalize model.pt --method clip --only 'fc*' -o clipped.pt
 
-The bounds hold for the numbers as written, after rounding to the file's own type. When they cannot be kept,
-nothing is written and the exit code is 1.
-`;
+The bounds hold for the numbers as written, after rounding to the file's own type. When they
+cannot be kept, nothing is written and the exit code is 1.`;
 
 export function addNormalizeCommand(program: Command, session: Session): void {
   const command = program

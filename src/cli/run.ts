@@ -47,7 +47,7 @@ function commandLine(session: Session, argv: readonly string[]): Command {
       getErrHasColors: () => io.stderr.color,
       outputError: (text, write) => write(text + hintFor(text, argv)),
     })
-    .addHelpText("after", "\nRun 'lipschitz <command> --help' for a command's options and examples.\n");
+    .addHelpText("after", "\nRun 'lipschitz <command> --help' for a command's options and examples.");
   addAuditCommand(program, session);
   addNormalizeCommand(program, session);
   addDiffCommand(program, session);
