@@ -64,16 +64,16 @@ export async function readAttributeProto(
   return proto;
 }
 
-async function readField(
+function readField(
   wire: WireReader,
   budget: Budget,
   proto: AttributeProto,
   field: Field,
-): Promise<void> {
+): undefined | Promise<void> {
   const item = () => budget.spend("items", 1, field.at);
   switch (field.number) {
     case 1:
-      proto.name = await text(wire, budget, field);
+      proto.name = text(wire, budget, field);
       return;
     case 2:
       proto.float = wire.float(field);
@@ -82,7 +82,7 @@ async function readField(
       proto.int = wire.integer(field);
       return;
     case 4: // Compiled engines live in such strings; nothing we need is long.
-      proto.string = field.end - field.start > MAX_TEXT_BYTES ? null : await text(wire, budget, field);
+      proto.string = field.end - field.start > MAX_TEXT_BYTES ? null : text(wire, budget, field);
       return;
     case 5:
     case 10:
@@ -106,7 +106,7 @@ async function readField(
       });
     case 9:
       item();
-      proto.strings.push(await text(wire, budget, field));
+      proto.strings.push(text(wire, budget, field));
       return;
     case 20:
       proto.type = wire.integer(field);
@@ -120,7 +120,7 @@ function messages(proto: AttributeProto, field: number): Field[] {
 }
 
 /** A length-delimited field as text, counted. */
-export async function text(wire: WireReader, budget: Budget, field: Field): Promise<string> {
+export function text(wire: WireReader, budget: Budget, field: Field): string {
   budget.spend("bytes of names", field.end - field.start, field.at);
   return wire.text(field);
 }

@@ -93,7 +93,7 @@ export class GraphReader {
         graph.nodes.push(await this.#node(wire.message(field), graph.nodes.length, scope));
         return;
       case 2:
-        graph.name = await text(wire, this.#budget, field);
+        graph.name = text(wire, this.#budget, field);
         return;
       case 5:
         return this.#initializer(graph, wire.message(field), scope);
@@ -180,22 +180,22 @@ export class GraphReader {
     return { name, opType: proto.opType, domain, inputs: proto.inputs, outputs: proto.outputs, attributes };
   }
 
-  async #nodeField(proto: NodeProto, field: Field): Promise<void> {
+  #nodeField(proto: NodeProto, field: Field): undefined {
     const read = () => text(this.#wire, this.#budget, field);
     switch (field.number) {
       case 1:
         this.#budget.spend("items", 1, field.at);
-        proto.inputs.push(await read());
+        proto.inputs.push(read());
         return;
       case 2:
         this.#budget.spend("items", 1, field.at);
-        proto.outputs.push(await read());
+        proto.outputs.push(read());
         return;
       case 3:
-        proto.name = await read();
+        proto.name = read();
         return;
       case 4:
-        proto.opType = await read();
+        proto.opType = read();
         return;
       case 5:
         this.#budget.spend("items", 1, field.at);
@@ -203,7 +203,7 @@ export class GraphReader {
         proto.attributes.push(field);
         return;
       case 7:
-        proto.domain = await read();
+        proto.domain = read();
         return;
     }
   }

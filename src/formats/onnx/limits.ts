@@ -1,11 +1,14 @@
 import { FormatError } from "../errors.ts";
 
-/** Bytes fetched at once while walking the structure: a few nodes or tensor headers, far less than one weight. */
-export const WINDOW_BYTES = 32 * 1024;
+/** Bytes fetched at once while walking the structure: a few dozen nodes or tensor headers. */
+export const WINDOW_BYTES = 64 * 1024;
 /** Bytes copied or decoded at once when tensor data streams through. */
 export const CHUNK_BYTES = 1024 * 1024;
-/** The longest name we keep. Real names stay below a few hundred bytes. */
-export const MAX_TEXT_BYTES = 64 * 1024;
+/**
+ * The longest name we read; real names stay below a few hundred bytes. Anything up to this size is in the window
+ * before it is looked at, so that names and small messages need no waiting.
+ */
+export const MAX_TEXT_BYTES = 16 * 1024;
 /** All names and strings of a model together, so that a hostile 2 GB file of names cannot fill the memory. */
 export const MAX_TOTAL_TEXT_BYTES = 256 * 1024 * 1024;
 /** Graphs within graphs (If, Loop, Scan bodies). Real models nest two or three deep; each level costs stack. */

@@ -8,12 +8,20 @@ export type OnValue = (low: number, high: number) => void;
  * Calls `onValue` for each value of a record of a repeated varint field, packed or single. Streams.
  * @throws FormatError `corrupt` when the record does not hold whole varints.
  */
-export async function forEachVarint(wire: WireReader, field: Field, onValue: OnValue): Promise<void> {
+export function forEachVarint(wire: WireReader, field: Field, onValue: OnValue): undefined | Promise<void> {
   if (field.wire !== 2) {
     wire.integer(field);
     onValue(field.low, field.high);
     return;
   }
+  const held = wire.held(field.start, field.end);
+  if (held === null || (held.length > 0 && held[held.length - 1] >= 0x80)) {
+    return streamVarints(wire, field, onValue);
+  }
+  decodeChunk(wire, held, onValue, field.at);
+}
+
+async function streamVarints(wire: WireReader, field: Field, onValue: OnValue): Promise<void> {
   for await (const chunk of varintChunks(wire, field)) decodeChunk(wire, chunk, onValue, field.at);
 }
 
@@ -21,15 +29,16 @@ export async function forEachVarint(wire: WireReader, field: Field, onValue: OnV
  * Calls `onValue` for each value of a record of a repeated float field, packed or single.
  * @throws FormatError `corrupt` when the record does not hold whole values.
  */
-export async function forEachFloat(
+export function forEachFloat(
   wire: WireReader,
   field: Field,
   onValue: (value: number) => void,
-): Promise<void> {
-  if (field.wire !== 2) {
-    onValue(wire.float(field));
-    return;
-  }
+): undefined | Promise<void> {
+  if (field.wire === 2) return streamFloats(wire, field, onValue);
+  onValue(wire.float(field));
+}
+
+async function streamFloats(wire: WireReader, field: Field, onValue: (value: number) => void): Promise<void> {
   checkWhole(wire, field, 4);
   for (let at = field.start; at < field.end; at += CHUNK_BYTES) {
     const bytes = await wire.bytes(at, Math.min(at + CHUNK_BYTES, field.end));

@@ -1,6 +1,7 @@
 const MASK_64 = (1n << 64n) - 1n;
 const utf8 = new TextEncoder();
 const scratch = new DataView(new ArrayBuffer(8));
+const scratchBytes = new Uint8Array(scratch.buffer);
 
 /** A non-negative safe integer, or any 64-bit integer in two's complement, as a varint. */
 export function varintBytes(value: number | bigint): Uint8Array {
@@ -21,26 +22,27 @@ function appendVarint(bytes: number[], value: number | bigint): void {
   bytes.push(Number(rest));
 }
 
-/** Collects one protobuf message, field by field, without copying payloads until the end. */
-export class ProtobufWriter {
-  readonly #parts: Uint8Array[] = [];
-  #length = 0;
+/** Payloads from this size are kept as they are until the end; smaller ones are gathered. */
+const LARGE_BYTES = 1024;
 
-  get length(): number {
-    return this.#length;
-  }
+/** Collects one protobuf message, field by field, without copying large payloads until the end. */
+export class ProtobufWriter {
+  /** What is complete, in order; then #tail's first #used bytes. */
+  readonly #parts: Uint8Array[] = [];
+  #tail = new Uint8Array(64);
+  #used = 0;
+  #length = 0;
 
   /** A varint field; negative integers take ten bytes, as int64. */
   integer(field: number, value: number | bigint): void {
     this.#tag(field, 0);
-    this.#push(varintBytes(value));
+    this.#varint(value);
   }
 
   /** A float32 field (fixed32). */
   float(field: number, value: number): void {
-    this.#tag(field, 5);
     scratch.setFloat32(0, value, true);
-    this.#push(new Uint8Array(scratch.buffer.slice(0, 4)));
+    this.fixed(field, scratchBytes.subarray(0, 4));
   }
 
   /** A fixed-width field of 4 or 8 bytes, given as they are stored. */
@@ -49,10 +51,10 @@ export class ProtobufWriter {
     this.#push(bytes);
   }
 
-  /** A bytes field; the bytes are kept, not copied. */
+  /** A bytes field; large payloads are kept, not copied. */
   bytes(field: number, bytes: Uint8Array): void {
     this.#tag(field, 2);
-    this.#push(varintBytes(bytes.length));
+    this.#varint(bytes.length);
     this.#push(bytes);
   }
 
@@ -64,8 +66,9 @@ export class ProtobufWriter {
   /** A nested message field. */
   message(field: number, message: ProtobufWriter): void {
     this.#tag(field, 2);
-    this.#push(varintBytes(message.#length));
+    this.#varint(message.#length);
     for (const part of message.#parts) this.#push(part);
+    this.#push(message.#tail.subarray(0, message.#used));
   }
 
   /** A packed repeated varint field. */
@@ -79,7 +82,7 @@ export class ProtobufWriter {
   finish(): Uint8Array {
     const all = new Uint8Array(this.#length);
     let at = 0;
-    for (const part of this.#parts) {
+    for (const part of [...this.#parts, this.#tail.subarray(0, this.#used)]) {
       all.set(part, at);
       at += part.length;
     }
@@ -87,11 +90,37 @@ export class ProtobufWriter {
   }
 
   #tag(field: number, wire: number): void {
-    this.#push(varintBytes(field * 8 + wire));
+    this.#varint(field * 8 + wire);
+  }
+
+  #varint(value: number | bigint): void {
+    if (typeof value === "number" && value >= 0 && value < 0x80) {
+      this.#reserve(1);
+      this.#tail[this.#used++] = value;
+      this.#length++;
+    } else {
+      this.#push(varintBytes(value));
+    }
   }
 
   #push(bytes: Uint8Array): void {
-    this.#parts.push(bytes);
     this.#length += bytes.length;
+    if (bytes.length < LARGE_BYTES) {
+      this.#reserve(bytes.length);
+      this.#tail.set(bytes, this.#used);
+      this.#used += bytes.length;
+      return;
+    }
+    if (this.#used > 0) this.#parts.push(this.#tail.subarray(0, this.#used));
+    this.#parts.push(bytes);
+    this.#tail = new Uint8Array(64);
+    this.#used = 0;
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#used + bytes <= this.#tail.length) return;
+    const larger = new Uint8Array(2 * (this.#used + bytes));
+    larger.set(this.#tail.subarray(0, this.#used));
+    this.#tail = larger;
   }
 }

@@ -74,21 +74,21 @@ async function readModelProto(wire: WireReader, budget: Budget) {
   return { ...proto, graph, irVersion };
 }
 
-async function readModelField(
+function readModelField(
   wire: WireReader,
   budget: Budget,
   proto: ModelProto,
   field: Field,
-): Promise<void> {
+): undefined | Promise<void> {
   switch (field.number) {
     case 1:
       proto.irVersion = wire.integer(field);
       return;
     case 2:
-      proto.producer = await text(wire, budget, field);
+      proto.producer = text(wire, budget, field);
       return;
     case 3:
-      proto.producerVersion = await text(wire, budget, field);
+      proto.producerVersion = text(wire, budget, field);
       return;
     case 7:
       wire.message(field);
@@ -109,8 +109,8 @@ async function readOpset(wire: WireReader, budget: Budget, proto: ModelProto, fi
   budget.spend("items", 1, field.at);
   let domain = "";
   let version = 0;
-  await wire.visit(wire.message(field), async (entry) => {
-    if (entry.number === 1) domain = await text(wire, budget, entry);
+  await wire.visit(wire.message(field), (entry) => {
+    if (entry.number === 1) domain = text(wire, budget, entry);
     else if (entry.number === 2) version = wire.integer(entry);
   });
   proto.opsets.set(domain === "ai.onnx" ? "" : domain, version);
@@ -124,9 +124,9 @@ async function readFunction(
 ): Promise<void> {
   let name = "";
   let domain = "";
-  await wire.visit(field, async (entry) => {
-    if (entry.number === 1) name = await text(wire, budget, entry);
-    else if (entry.number === 10) domain = await text(wire, budget, entry);
+  await wire.visit(field, (entry) => {
+    if (entry.number === 1) name = text(wire, budget, entry);
+    else if (entry.number === 10) domain = text(wire, budget, entry);
   });
   const full = domain === "" ? name : `${domain}.${name}`;
   await reader.functionNodes(field, full);

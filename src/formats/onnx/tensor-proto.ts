@@ -60,9 +60,8 @@ function readHeaderField(wire: WireReader, proto: TensorProto, field: Field): un
       proto.dataType = wire.integer(field);
       return;
     case NAME:
-      return wire.text(field).then((text) => {
-        proto.name = text;
-      });
+      proto.name = wire.text(field);
+      return;
     case RAW_DATA:
       wire.message(field);
       if (proto.raw !== null) wire.fail("corrupt", "a tensor has raw_data twice.", field.at);
@@ -77,8 +76,8 @@ function readHeaderField(wire: WireReader, proto: TensorProto, field: Field): un
 }
 
 /** Appends a record of a repeated dims field. */
-export async function readDims(wire: WireReader, dims: number[], field: Field): Promise<void> {
-  await forEachVarint(wire, field, (low, high) => {
+export function readDims(wire: WireReader, dims: number[], field: Field): undefined | Promise<void> {
+  return forEachVarint(wire, field, (low, high) => {
     if (dims.length === MAX_RANK) {
       wire.fail("bad-shape", `a tensor of more than ${MAX_RANK} axes.`, field.at);
     }
@@ -89,9 +88,9 @@ export async function readDims(wire: WireReader, dims: number[], field: Field): 
 async function readExternalKey(wire: WireReader, proto: TensorProto, field: Field): Promise<void> {
   let key = "";
   let value = "";
-  await wire.visit(wire.message(field), async (entry) => {
-    if (entry.number === 1) key = await wire.text(entry);
-    else if (entry.number === 2) value = await wire.text(entry);
+  await wire.visit(wire.message(field), (entry) => {
+    if (entry.number === 1) key = wire.text(entry);
+    else if (entry.number === 2) value = wire.text(entry);
   });
   // The keys that mean something; anything else is the writer's own and costs no memory.
   if (/^(location|offset|length|checksum)$/.test(key)) proto.externalKeys.set(key, value);

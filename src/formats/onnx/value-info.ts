@@ -13,17 +13,17 @@ export async function readValueInfo(
   message: Message,
 ): Promise<OnnxValueInfo> {
   const info = { name: "", dtype: "unknown", shape: null as Dimension[] | null };
-  await wire.visit(message, async (field) => {
-    if (field.number === 1) info.name = await text(wire, budget, field);
-    else if (field.number === 2) await readType(field);
+  await wire.visit(message, (field) => {
+    if (field.number === 2) return readType(field);
+    if (field.number === 1) info.name = text(wire, budget, field);
   });
   return info;
 
   /** TypeProto; only its tensor_type is of interest. */
-  async function readType(type: Field): Promise<void> {
-    await wire.visit(wire.message(type), async (field) => {
-      if (field.number === 1) await readTensorType(field);
-    });
+  function readType(type: Field): Promise<void> {
+    return wire.visit(wire.message(type), (field) =>
+      field.number === 1 ? readTensorType(field) : undefined,
+    );
   }
 
   async function readTensorType(type: Field): Promise<void> {
@@ -48,13 +48,13 @@ export async function readValueInfo(
   async function readDimension(dimension: Field): Promise<Dimension> {
     budget.spend("items", 1, dimension.at);
     let dim: Dimension = null;
-    await wire.visit(wire.message(dimension), async (field) => {
+    await wire.visit(wire.message(dimension), (field) => {
       if (field.number === 1) {
         const size = wire.integer(field);
         // Some exporters write −1 for an unknown size.
         dim = size < 0 ? null : size;
       } else if (field.number === 2) {
-        dim = (await text(wire, budget, field)) || null;
+        dim = text(wire, budget, field) || null;
       }
     });
     return dim;

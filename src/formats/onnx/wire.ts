@@ -74,33 +74,37 @@ export class WireReader {
       const headerEnd = Math.min(at + MAX_FIELD_HEADER_BYTES, message.end);
       if (!this.#holds(at, headerEnd)) await this.#load(at, headerEnd);
       const field = this.#field(at, message);
+      const small = field.end - field.start <= MAX_TEXT_BYTES;
+      if (small && !this.#holds(field.start, field.end)) await this.#load(at, field.end);
       const pending = onField(field);
       if (pending !== undefined) await pending;
       at = field.end;
     }
   }
 
+  /** The bytes [start, end) if they are in the window, valid until the next wait; otherwise null. */
+  held(start: number, end: number): Uint8Array | null {
+    if (!this.#holds(start, end)) return null;
+    return this.#window.subarray(start - this.#windowStart, end - this.#windowStart);
+  }
+
   /** The bytes [start, end) of the file; the caller has bounded their number. */
   async bytes(start: number, end: number): Promise<Uint8Array> {
-    if (this.#holds(start, end)) {
-      return this.#window.slice(start - this.#windowStart, end - this.#windowStart);
-    }
-    return this.source.read(start, end);
+    return this.held(start, end)?.slice() ?? this.source.read(start, end);
   }
 
   /**
-   * A length-delimited field as text.
+   * A length-delimited field as text. To be called at once, before anything else is read.
    * @throws FormatError `too-large` beyond MAX_TEXT_BYTES.
    */
-  async text(field: Field): Promise<string> {
+  text(field: Field): string {
     this.message(field);
     const length = field.end - field.start;
     if (length > MAX_TEXT_BYTES) {
       this.fail("too-large", `a name of ${length} bytes; at most ${MAX_TEXT_BYTES} are read.`, field.at);
     }
-    if (!this.#holds(field.start, field.end)) await this.#load(field.start, field.end);
     const from = field.start - this.#windowStart;
-    return utf8.decode(this.#window.subarray(from, from + length));
+    return decodeText(this.#window.subarray(from, from + length));
   }
 
   /** A length-delimited field as a message (or packed values). */
@@ -234,6 +238,17 @@ export class WireReader {
     const whole = end === this.source.byteLength;
     this.fail(whole ? "truncated" : "corrupt", `a value is cut off by the end of its message.`, at);
   }
+}
+
+/** Most names are short and ASCII, for which a TextDecoder call costs more than the loop. */
+function decodeText(bytes: Uint8Array): string {
+  if (bytes.length > 64) return utf8.decode(bytes);
+  let text = "";
+  for (const byte of bytes) {
+    if (byte >= 0x80) return utf8.decode(bytes);
+    text += String.fromCharCode(byte);
+  }
+  return text;
 }
 
 /** A 64-bit two's complement number from its halves, clamped to ±(2⁵³ − 1). */
