@@ -17,6 +17,12 @@ import { certifiedNorm } from "./verified-cholesky.ts";
 /** float64 entries outside this range are scaled by a power of two before they are squared. */
 const SAFE_RANGE: readonly [number, number] = [1e-100, 1e100];
 
+/**
+ * Up to this short side a matrix whose Lanczos run closed or stalled before its gap was met (a handful of columns,
+ * a cluster at the top) is factorised instead, which is stronger and costs little.
+ */
+const FACTORISED_INSTEAD = 1024;
+
 /** The scale a matrix's entries need before their squares can be trusted not to leave float64's range. */
 export function safeScale(maxAbs: number): number {
   const extreme = maxAbs > 0 && !(maxAbs >= SAFE_RANGE[0] && maxAbs <= SAFE_RANGE[1]);
@@ -59,12 +65,14 @@ function* enclosed(facts: MatrixFacts, frobenius: number, options: BoundOptions)
   const lower = down(interval.lower / scale);
   const iterations = interval.steps;
   const known = { finite: true, frobenius, ...details };
-  if (options.guarantee === "probable") {
-    const upper = Math.min(unscaledUp(interval.upper, scale), frobenius);
+  const likely = Math.min(unscaledUp(interval.upper, scale), frobenius);
+  const short = Math.min(facts.rows, facts.cols);
+  const met = likely - lower <= wantedGap(options) * likely || short > FACTORISED_INSTEAD;
+  if (options.guarantee === "probable" && met) {
     const failureProbability = options.failureProbability ?? DEFAULT_FAILURE_PROBABILITY;
     return {
       ...known,
-      sigma: { lower, upper, guarantee: "probable", method: "lanczos", iterations, failureProbability },
+      sigma: { lower, upper: likely, guarantee: "probable", method: "lanczos", iterations, failureProbability },
     };
   }
   const proved = yield* provedUpper(facts, interval, wantedGap(options), options.memory);

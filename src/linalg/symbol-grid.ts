@@ -48,8 +48,8 @@ function boundaryIndex(i: number, n: number, boundary: Boundary): number {
 /** Copies of one pixel for any input size that allows the padding at all. */
 function mostCopiesAnySize(padding: readonly [number, number], boundary: Boundary): number {
   if (boundary === "zero" || padding[0] + padding[1] === 0) return 1;
-  if (boundary === "replicate") return padding[0] + padding[1] + 1;
-  return 3;
+  // Reflection reaches at most n − 1 pixels on either side; the others may wrap round a single pixel.
+  return boundary === "reflect" ? 3 : padding[0] + padding[1] + 1;
 }
 
 /**
