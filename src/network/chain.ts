@@ -36,7 +36,7 @@ class LiveGraph {
     }
     this.live = live.reverse();
     for (const node of this.live) {
-      for (const name of this.signals(node))
+      for (const name of new Set(this.signals(node)))
         this.readers.set(name, [...(this.readers.get(name) ?? []), node]);
     }
   }

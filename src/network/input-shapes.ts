@@ -28,12 +28,12 @@ export class InputShapeError extends Error {
   }
 }
 
-/** A declared shape in the form users type: 1x3xHxW, "?" where nothing is said. */
+/** A shape as users type it, 1x3x32x32; with its names where the file leaves sizes open, [batch, 3, height, ?]. */
 export function formatShape(shape: readonly (number | string | null)[] | null): string {
   if (shape === null) return "of any rank";
-  return shape.length === 0
-    ? "a scalar"
-    : shape.map((d) => (d === null || d === "" ? "?" : String(d))).join("x");
+  if (shape.length === 0) return "a scalar";
+  if (shape.every((d) => typeof d === "number")) return shape.join("x");
+  return `[${shape.map((d) => (d === null || d === "" ? "?" : d)).join(", ")}]`;
 }
 
 function inputNames(graph: OnnxGraph): string {

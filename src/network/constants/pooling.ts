@@ -45,17 +45,25 @@ const windowed: ConstantRule = (chain) => {
   );
 };
 
-/** √(max row sum × max column sum) of the 1-D averaging matrix that divides by the entries inside the input. */
-function averageInside(w: SlidingWindow, axis: number, size: number, outputs: number): number {
-  const [before] = resolvedPadding(w, axis, size);
+/**
+ * √(max row sum × max column sum) of the 1-D averaging matrix whose windows divide by their entries inside the input,
+ * or inside the padded input. Rows sum to at most 1.
+ */
+function averageInside(
+  w: SlidingWindow,
+  axis: number,
+  size: number,
+  outputs: number,
+  padded: boolean,
+): number {
+  const [before, after] = resolvedPadding(w, axis, size);
+  const [low, high] = padded ? [-before, size + after] : [0, size];
   const columns = new Float64Array(size);
   for (let o = 0; o < outputs; o++) {
-    const inside: number[] = [];
-    for (let q = 0; q < w.kernel[axis]; q++) {
-      const i = o * w.strides[axis] - before + q * w.dilations[axis];
-      if (i >= 0 && i < size) inside.push(i);
-    }
-    for (const i of inside) columns[i] = addUp(columns[i], divUp(1, inside.length));
+    const start = o * w.strides[axis] - before;
+    const taps = Array.from({ length: w.kernel[axis] }, (_, q) => start + q * w.dilations[axis]);
+    const divisor = taps.filter((i) => i >= low && i < high).length;
+    for (const i of taps) if (i >= 0 && i < size) columns[i] = addUp(columns[i], divUp(1, divisor));
   }
   return sqrtUp(columns.reduce((a, b) => Math.max(a, b), 0));
 }
@@ -68,9 +76,9 @@ function averageAxis(w: SlidingWindow, axis: number, size: Dim, padded: boolean)
   if (full) return sqrtUp(divUp(most, w.kernel[axis]));
   const outputs = windowOutput(w, axis, size);
   // Rows sum to at most 1 whatever the divisors, and a column has at most `most` entries, each at most 1.
-  if (padded || size === null || outputs === null) return rootUp(most);
+  if (size === null || outputs === null) return rootUp(most);
   if (Math.max(size, outputs * w.kernel[axis]) > MAX_VISITED) return rootUp(most);
-  return averageInside(w, axis, size, outputs);
+  return averageInside(w, axis, size, outputs, padded);
 }
 
 const average: ConstantRule = (chain) => {
