@@ -1,7 +1,7 @@
 import { FormatError } from "../errors.ts";
 import type { ModelWarning, TensorEntry } from "../model.ts";
 import { type AttributeProto, plainAttribute, readAttributeProto, text } from "./attribute.ts";
-import { type Budget, MAX_GRAPH_DEPTH } from "./limits.ts";
+import { type Budget, LARGE_ITEM, MAX_GRAPH_DEPTH } from "./limits.ts";
 import type { TensorBuilder } from "./tensor-entry.ts";
 import { readDims, readTensorProto, type TensorProto } from "./tensor-proto.ts";
 import type { OnnxAttribute, OnnxGraph, OnnxNode, OnnxValueInfo } from "./types.ts";
@@ -117,7 +117,7 @@ export class GraphReader {
   }
 
   #valueInfo(field: Field): Promise<OnnxValueInfo> {
-    this.#budget.spend("items", 1, field.at);
+    this.#budget.spend("items", LARGE_ITEM, field.at);
     return readValueInfo(this.#wire, this.#budget, this.#wire.message(field));
   }
 
@@ -198,7 +198,7 @@ export class GraphReader {
         proto.opType = read();
         return;
       case 5:
-        this.#budget.spend("items", 1, field.at);
+        this.#budget.spend("items", LARGE_ITEM, field.at);
         this.#wire.message(field);
         proto.attributes.push(field);
         return;

@@ -14,11 +14,16 @@ export const MAX_TOTAL_TEXT_BYTES = 256 * 1024 * 1024;
 /** Graphs within graphs (If, Loop, Scan bodies). Real models nest two or three deep; each level costs stack. */
 export const MAX_GRAPH_DEPTH = 32;
 /** Nodes of all graphs together; the largest published graphs have about 10⁵. */
-export const MAX_NODES = 2 ** 20;
-/** Tensors of all graphs together; never more than a few per node in practice. */
-export const MAX_TENSORS = 2 ** 20;
-/** Inputs, outputs, attributes and attribute values together: at 8 to 100 bytes each, at most about 1 GiB. */
+export const MAX_NODES = 2 ** 19;
+/** Tensors of all graphs together; at about 2 KB each they stay near 500 MB. Real models have thousands. */
+export const MAX_TENSORS = 2 ** 18;
+/**
+ * Node inputs and outputs and attribute values together, at 8 to 64 bytes each: at most 1 GiB. Tree ensembles
+ * reach millions.
+ */
 export const MAX_ITEMS = 2 ** 24;
+/** What a declared value, an attribute, a function or an operator set counts for, by the memory it takes. */
+export const LARGE_ITEM = 16;
 /** Axes of a tensor. onnxruntime and numpy stop at 64 or below. */
 export const MAX_RANK = 64;
 /** Separate pieces of one tensor's float_data, int32_data …: writers emit one; each costs memory when decoded. */

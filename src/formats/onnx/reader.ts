@@ -4,7 +4,7 @@ import type { ByteSource } from "../source.ts";
 import { text } from "./attribute.ts";
 import { ExternalFiles } from "./external.ts";
 import { GraphReader } from "./graph-reader.ts";
-import { Budget } from "./limits.ts";
+import { Budget, LARGE_ITEM } from "./limits.ts";
 import { TensorBuilder } from "./tensor-entry.ts";
 import type { TensorProto } from "./tensor-proto.ts";
 import type { OnnxModel } from "./types.ts";
@@ -98,7 +98,7 @@ function readModelField(
     case 8:
       return readOpset(wire, budget, proto, field);
     case 25:
-      budget.spend("items", 1, field.at);
+      budget.spend("items", LARGE_ITEM, field.at);
       wire.message(field);
       proto.functions.push(field);
       return;
@@ -106,7 +106,7 @@ function readModelField(
 }
 
 async function readOpset(wire: WireReader, budget: Budget, proto: ModelProto, field: Field): Promise<void> {
-  budget.spend("items", 1, field.at);
+  budget.spend("items", LARGE_ITEM, field.at);
   let domain = "";
   let version = 0;
   await wire.visit(wire.message(field), (entry) => {
