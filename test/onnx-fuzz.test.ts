@@ -154,4 +154,14 @@ describe("mutated files", () => {
       { numRuns: 2000 },
     );
   });
+
+  it("cut anywhere are refused, but for the cut between graph and operator sets", async () => {
+    for (const seed of SEEDS) {
+      let read = 0;
+      for (let length = 0; length < seed.length; length++) {
+        if ((await exercise(seed.slice(0, length))) === "read") read++;
+      }
+      expect(read).toBe(1);
+    }
+  });
 });
