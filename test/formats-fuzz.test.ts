@@ -6,7 +6,7 @@ import { FormatError } from "../src/formats/errors.ts";
 import { openModel } from "../src/formats/open.ts";
 import type { ByteSource } from "../src/formats/source.ts";
 import { memorySource } from "../src/formats/sources.ts";
-import { pickle, rebuildTensor, safetensors, torchFile, utf8 } from "./fixtures/bytes.ts";
+import { collect, pickle, rebuildTensor, safetensors, torchFile, utf8 } from "./fixtures/bytes.ts";
 
 const FOLDER = new URL("./fixtures/formats/", import.meta.url).pathname;
 const fixture = (name: string) => new Uint8Array(readFileSync(join(FOLDER, name)));
@@ -70,11 +70,14 @@ function joined(...parts: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(Buffer.concat(parts));
 }
 
-/** Opens and reads everything; an error that is not a FormatError is thrown on. */
+/** Opens, reads and rewrites everything; an error that is not a FormatError is thrown on. */
 async function outcome(source: ByteSource): Promise<"opened" | "refused"> {
   try {
     const model = await openModel(source);
     for (const entry of model.tensors) await entry.read(0, Math.min(entry.byteLength, READ_CAP));
+    const small = model.tensors.filter((entry) => !entry.unsupported && entry.byteLength < READ_CAP);
+    const outputs = model.rewrite(new Set(small), (entry) => entry.read(0, entry.byteLength));
+    for (const output of outputs) await collect(output.chunks());
     await model.close();
     return "opened";
   } catch (cause) {

@@ -85,19 +85,33 @@ const scratchWords = new Uint32Array(scratch.buffer);
 /** Adding and subtracting 2^52 rounds a smaller non-negative number to a whole one, ties to even. */
 const ROUNDER = 2 ** 52;
 
-function encodeBits(type: SmallFloat, value: number): number {
+/** Exponent field of the float64 numbers in [1, 2). */
+const BIAS = 1023;
+
+const scales = new Map<SmallFloat, Float64Array>();
+
+/** For every exponent field of a float64: the power of two that makes one unit in the last place of `type` a 1. */
+function scalesOf(type: SmallFloat): Float64Array {
+  const { mantissaBits, minExponent } = type;
+  const scale = (_: unknown, field: number) => 2 ** (mantissaBits - Math.max(field - BIAS, minExponent));
+  const made = scales.get(type) ?? Float64Array.from({ length: 2047 }, scale);
+  scales.set(type, made);
+  return made;
+}
+
+function encodeBits(type: SmallFloat, scale: Float64Array, value: number): number {
   scratch[0] = value;
   const high = scratchWords[1];
-  const sign = high >>> 31 ? 2 ** (type.bits - 1) : 0;
+  const sign = (high >>> 31) << (type.bits - 1);
   if (Number.isNaN(value)) return sign | type.nan;
   const magnitude = Math.abs(value);
   const overflow = sign | (type.infinity ?? type.maxFinite);
   if (magnitude === Infinity) return overflow;
-  const exponent = Math.max(((high >>> 20) & 0x7ff) - 1023, type.minExponent);
-  // Exact: a power of two, and the result is no smaller than half a unit's worth or rounds to zero anyway.
-  const units = magnitude * 2 ** (type.mantissaBits - exponent);
-  const rounded = units + ROUNDER - ROUNDER;
-  const bits = (exponent - type.minExponent) * 2 ** type.mantissaBits + rounded;
+  const field = (high >>> 20) & 0x7ff;
+  // Multiplying by this power of two is exact: the product lies below 2^(mantissa bits + 1), and tiny numbers grow.
+  const rounded = magnitude * scale[field] + ROUNDER - ROUNDER;
+  const binade = Math.max(field - BIAS - type.minExponent, 0);
+  const bits = binade * 2 ** type.mantissaBits + rounded;
   return bits > type.maxFinite ? overflow : sign | bits;
 }
 
@@ -111,6 +125,7 @@ export function fromFloat64(dtype: FloatType, values: Float64Array): Uint8Array 
   if (dtype === "float32") return new Uint8Array(Float32Array.from(values).buffer);
   const type = SMALL[dtype];
   const stored = type.bits === 16 ? new Uint16Array(values.length) : new Uint8Array(values.length);
-  for (let i = 0; i < values.length; i++) stored[i] = encodeBits(type, values[i]);
+  const scale = scalesOf(type);
+  for (let i = 0; i < values.length; i++) stored[i] = encodeBits(type, scale, values[i]);
   return new Uint8Array(stored.buffer);
 }

@@ -6,6 +6,7 @@ import type { Format, Model, TensorEntry } from "./model.ts";
 import { patchedCopy, tensorPatches } from "./patch.ts";
 import { elementCount, showShape } from "./shape.ts";
 import type { ByteSource } from "./source.ts";
+import { looksLikeZip } from "./zip.ts";
 
 /** The reference implementation's own limit; a header describes a tensor in about 100 bytes. */
 export const MAX_HEADER_BYTES = 100_000_000;
@@ -189,6 +190,7 @@ async function readTensors(source: ByteSource): Promise<readonly TensorEntry[]> 
 export const safetensorsFormat: Format = {
   name: "safetensors",
   match(source, head) {
+    if (looksLikeZip(head)) return false;
     if (source.name.toLowerCase().endsWith(".safetensors")) return true;
     if (head.length < PREFIX + 2 || head[PREFIX] !== 0x7b) return false;
     const length = new DataView(head.buffer, head.byteOffset).getBigUint64(0, true);

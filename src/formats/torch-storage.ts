@@ -227,12 +227,24 @@ async function editStorage(
   group: readonly StorageTensor[],
   replace: Replace,
 ): Promise<Uint8Array> {
-  const content = await reader.read(0, member.size);
-  for (const { entry, offset, layout, bigEndian } of group) {
+  const newValues = async ({ entry, layout, bigEndian }: StorageTensor) => {
     const checked = checkReplacement(entry, await replace(entry));
-    const values = bigEndian ? swapBytes(checked.slice(), layout.itemBytes) : checked;
-    if (orderOf(layout.shape, layout.strides) === "scattered") scatter(content, offset, layout, values);
+    return bigEndian ? swapBytes(checked.slice(), layout.itemBytes) : checked;
+  };
+  // The usual case, one tensor that fills its storage, needs no copy of the old bytes.
+  if (group.length === 1 && group[0].entry.byteLength === member.size && isPlain(group[0].layout)) {
+    return newValues(group[0]);
+  }
+  const content = await reader.read(0, member.size);
+  for (const tensor of group) {
+    const { offset, layout } = tensor;
+    const values = await newValues(tensor);
+    if (!isPlain(layout)) scatter(content, offset, layout, values);
     else content.set(values, offset * layout.itemBytes);
   }
   return content;
+}
+
+function isPlain({ shape, strides }: Strided): boolean {
+  return orderOf(shape, strides) !== "scattered";
 }
