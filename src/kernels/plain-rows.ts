@@ -10,7 +10,7 @@ export class PlainRowBlock implements RowBlock {
   readonly type: StorageType;
   readonly rows: number;
   readonly cols: number;
-  readonly entries: Float64Array | Float32Array;
+  #entries: Float64Array | Float32Array | undefined;
 
   constructor(type: StorageType, rows: number, cols: number) {
     expectSize("rows", rows, 0);
@@ -21,13 +21,24 @@ export class PlainRowBlock implements RowBlock {
     this.type = type;
     this.rows = rows;
     this.cols = cols;
-    this.entries = type === "float64" ? new Float64Array(rows * cols) : new Float32Array(rows * cols);
+    this.#entries = type === "float64" ? new Float64Array(rows * cols) : new Float32Array(rows * cols);
+  }
+
+  /** Row-major. @throws Error after `release`. */
+  get entries(): Float64Array | Float32Array {
+    if (!this.#entries) throw new Error("the block was released");
+    return this.#entries;
+  }
+
+  release(): void {
+    this.#entries = undefined;
   }
 
   load(bytes: Uint8Array, offset: number): void {
     const count = expectElements(this.type, bytes, offset, this.rows * this.cols);
     const read = elementReader(this.type, bytes);
-    for (let i = 0; i < count; i++) this.entries[offset + i] = read(i);
+    const a = this.entries;
+    for (let i = 0; i < count; i++) a[offset + i] = read(i);
   }
 
   scan(scale: number): BlockScan {
@@ -70,10 +81,11 @@ export class PlainRowBlock implements RowBlock {
   applyBlock(x: Float64Array, count: number, y: Float64Array): void {
     expectLength("x", x, this.cols * count);
     expectLength("y", y, this.rows * count);
+    const a = this.entries;
     y.fill(0);
     for (let i = 0; i < this.rows; i++) {
       for (let j = 0; j < this.cols; j++) {
-        addMultiple(this.entries[i * this.cols + j]!, x, j * count, y, i * count, count);
+        addMultiple(a[i * this.cols + j]!, x, j * count, y, i * count, count);
       }
     }
   }
@@ -81,10 +93,11 @@ export class PlainRowBlock implements RowBlock {
   adjointBlock(y: Float64Array, count: number, x: Float64Array): void {
     expectLength("y", y, this.rows * count);
     expectLength("x", x, this.cols * count);
+    const a = this.entries;
     x.fill(0);
     for (let i = 0; i < this.rows; i++) {
       for (let j = 0; j < this.cols; j++) {
-        addMultiple(this.entries[i * this.cols + j]!, y, i * count, x, j * count, count);
+        addMultiple(a[i * this.cols + j]!, y, i * count, x, j * count, count);
       }
     }
   }

@@ -25,6 +25,8 @@ export interface RowBlock {
   readonly type: StorageType;
   readonly rows: number;
   readonly cols: number;
+  /** Leaves the memory to the next block; the block must not be used afterwards. Unreleased blocks are collected. */
+  release(): void;
   /** Copies little-endian element bytes to the position of element `offset` (in elements; row-major). */
   load(bytes: Uint8Array, offset: number): void;
   /** One pass over the entries. Sums squares of a·scale, so that neither 1e30 nor 1e-40 over- or underflows. */

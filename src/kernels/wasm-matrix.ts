@@ -27,16 +27,23 @@ const TILES = 256;
 /** Columns multiplied at a time: a packed group of 8 KiB. */
 const DEPTH = 256;
 
-/** Work spaces up to this size are kept for the next call; larger ones are left to the garbage collector. */
-const KEPT_BYTES = 2 ** 24;
+/** Work spaces up to this size are kept, since small matrices come in thousands. */
+const KEPT_BYTES = 2 ** 20;
 
 let kept: KernelMemory<MatrixExports> | undefined;
 
-function workspace(bytes: number, what: string): KernelMemory<MatrixExports> {
-  if (bytes > KEPT_BYTES) return new KernelMemory<MatrixExports>(matrix, bytes, what);
-  kept ??= new KernelMemory<MatrixExports>(matrix, bytes, what);
-  kept.reserve(bytes, what);
-  return kept;
+/** Runs `work` in a memory of at least `bytes`, of unspecified contents. */
+function inWorkspace<T>(bytes: number, what: string, work: (memory: KernelMemory<MatrixExports>) => T): T {
+  if (bytes <= KEPT_BYTES) {
+    kept ??= new KernelMemory<MatrixExports>(matrix, KEPT_BYTES, what);
+    return work(kept);
+  }
+  const memory = new KernelMemory<MatrixExports>(matrix, bytes, what);
+  try {
+    return work(memory);
+  } finally {
+    memory.release();
+  }
 }
 
 function tileBytes(groups: number): number {
@@ -50,14 +57,15 @@ export function gramMatrix(block: RowBlock, scale: number): Float64Array {
   const groups = Math.ceil(n / 4);
   const width = padded(block.cols);
   const packed = TILES + tileBytes(groups);
-  const memory = workspace(packed + groups * 32 * DEPTH, `the Gram matrix of ${n} rows`);
-  memory.doubles(TILES, tileBytes(groups) / 8).fill(0);
-  for (let first = 0; first < width; first += DEPTH) {
-    const depth = Math.min(DEPTH, width - first);
-    memory.doubles(packed, 4 * groups * depth).set(block.packedColumns(first, depth, scale));
-    memory.exports.addGram(TILES, packed, 32 * depth, 32 * depth, 0, groups, 1);
-  }
-  return copyTriangle(memory, n, packed);
+  return inWorkspace(packed + groups * 32 * DEPTH, `the Gram matrix of ${n} rows`, (memory) => {
+    memory.doubles(TILES, tileBytes(groups) / 8).fill(0);
+    for (let first = 0; first < width; first += DEPTH) {
+      const depth = Math.min(DEPTH, width - first);
+      memory.doubles(packed, 4 * groups * depth).set(block.packedColumns(first, depth, scale));
+      memory.exports.addGram(TILES, packed, 32 * depth, 32 * depth, 0, groups, 1);
+    }
+    return copyTriangle(memory, n, packed);
+  });
 }
 
 /** The tiles as the lower triangle of a row-major matrix; `strip` has room for four rows. */
@@ -79,18 +87,24 @@ export function shiftedCholesky(g: Float64Array, n: number, shift: number): Fail
   expectLength("g", g, n * n);
   const groups = Math.ceil(n / 4);
   const packed = TILES + tileBytes(groups);
-  // A packed group of 256 columns takes 8 KiB, more than four rows of it do.
-  const memory = workspace(packed + groups * 32 * DEPTH, `a Cholesky factorisation of ${n} rows`);
+  // A packed group of 256 columns takes 8 KiB, so that there is room for four rows, too.
+  return inWorkspace(packed + groups * 32 * DEPTH, `a Cholesky factorisation of ${n} rows`, (memory) => {
+    loadTriangle(memory, g, n, packed);
+    memory.exports.shiftTiles(TILES, TILES, n, shift);
+    const failed = memory.exports.cholesky(TILES, groups, packed);
+    return failed < 0 ? null : failed;
+  });
+}
+
+/** The lower triangle of a row-major matrix as tiles; `strip` has room for four rows. */
+function loadTriangle(memory: KernelMemory<MatrixExports>, g: Float64Array, n: number, strip: number): void {
   const wide = padded(n);
-  const rows = memory.doubles(packed, 4 * wide);
-  for (let group = 0; group < groups; group++) {
+  const rows = memory.doubles(strip, 4 * wide);
+  for (let first = 0; first < n; first += 4) {
     rows.fill(0);
-    for (let i = 4 * group; i < Math.min(n, 4 * group + 4); i++) {
+    for (let i = first; i < Math.min(n, first + 4); i++) {
       rows.set(g.subarray(i * n, i * n + i + 1), (i % 4) * wide);
     }
-    memory.exports.loadRows(TILES, group, packed, 8 * wide);
+    memory.exports.loadRows(TILES, first / 4, strip, 8 * wide);
   }
-  memory.exports.shiftTiles(TILES, TILES, n, shift);
-  const failed = memory.exports.cholesky(TILES, groups, packed);
-  return failed < 0 ? null : failed;
 }

@@ -19,25 +19,31 @@ function compile(base64: string): WebAssembly.Module {
 /** One instance of a kernel module with a memory of its own, which goes when the instance goes. */
 export class KernelMemory<Exports> {
   readonly exports: Exports;
-  readonly #memory: WebAssembly.Memory;
+  #memory: WebAssembly.Memory | undefined;
 
   /**
    * @param bytes size of the memory, zero-filled; `what` names it in errors.
    * @throws RangeError when that exceeds the address space or what the engine gives.
    */
   constructor(base64: string, bytes: number, what: string) {
-    this.#memory = allocate(bytes, what);
-    const instance = new WebAssembly.Instance(compile(base64), { env: { memory: this.#memory } });
-    this.exports = instance.exports as Exports;
+    checkSize(bytes, what);
+    const memory = takeSpare(bytes) ?? allocate(bytes, what);
+    this.#memory = memory;
+    this.exports = new WebAssembly.Instance(compile(base64), { env: { memory } }).exports as Exports;
+  }
+
+  get #live(): WebAssembly.Memory {
+    if (!this.#memory) throw new Error("the kernel memory was released");
+    return this.#memory;
   }
 
   /** Enlarges the memory to at least `bytes`. Views taken before are dead afterwards. */
   reserve(bytes: number, what: string): void {
-    const missing = Math.ceil((bytes - this.#memory.buffer.byteLength) / PAGE);
+    const missing = Math.ceil((bytes - this.#live.buffer.byteLength) / PAGE);
     if (missing <= 0) return;
     checkSize(bytes, what);
     try {
-      this.#memory.grow(missing);
+      this.#live.grow(missing);
     } catch (cause) {
       throw outOfMemory(bytes, what, cause);
     }
@@ -45,17 +51,49 @@ export class KernelMemory<Exports> {
 
   /** A view of `length` doubles at the byte address, valid until the next `reserve`. */
   doubles(address: number, length: number): Float64Array {
-    return new Float64Array(this.#memory.buffer, address, length);
+    return new Float64Array(this.#live.buffer, address, length);
   }
 
   /** A view of `length` bytes at the byte address, valid until the next `reserve`. */
   bytes(address: number, length: number): Uint8Array {
-    return new Uint8Array(this.#memory.buffer, address, length);
+    return new Uint8Array(this.#live.buffer, address, length);
+  }
+
+  /** Leaves the memory to the next instance. Whatever uses this one afterwards throws. */
+  release(): void {
+    if (this.#memory && isWorthKeeping(this.#memory.buffer.byteLength)) keepSpare(this.#memory);
+    this.#memory = undefined;
   }
 }
 
+/**
+ * Released memories. The operating system hands out fresh pages at about 1 GB/s, a tenth of the speed at which pages
+ * already ours are cleared, so a run over many matrices should touch new ones rarely.
+ */
+const spares: WebAssembly.Memory[] = [];
+const MAX_SPARES = 2;
+
+/** Smaller memories are cheap to make; larger ones are not held back from the rest of the program. */
+function isWorthKeeping(bytes: number): boolean {
+  return bytes >= 2 ** 20 && bytes <= 2 ** 27;
+}
+
+function keepSpare(memory: WebAssembly.Memory): void {
+  spares.push(memory);
+  if (spares.length > MAX_SPARES) spares.shift();
+}
+
+/** A released memory of at least `bytes` and not far more, its first `bytes` cleared. */
+function takeSpare(bytes: number): WebAssembly.Memory | undefined {
+  const index = spares.findIndex(
+    ({ buffer }) => buffer.byteLength >= bytes && buffer.byteLength <= 4 * bytes,
+  );
+  const [memory] = index < 0 ? [] : spares.splice(index, 1);
+  if (memory) new Uint8Array(memory.buffer, 0, bytes).fill(0);
+  return memory;
+}
+
 function allocate(bytes: number, what: string): WebAssembly.Memory {
-  checkSize(bytes, what);
   try {
     return new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE) });
   } catch (cause) {

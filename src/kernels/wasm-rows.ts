@@ -108,6 +108,10 @@ export class WasmRowBlock implements RowBlock {
     return `a ${this.type} block of ${this.rows} × ${this.cols}`;
   }
 
+  release(): void {
+    this.#memory.release();
+  }
+
   load(bytes: Uint8Array, offset: number): void {
     const count = expectElements(this.type, bytes, offset, this.rows * this.cols);
     const size = STORAGE_BYTES[this.type];
