@@ -260,7 +260,7 @@ describe("lipschitz audit", () => {
       "index.html",
       "small.safetensors.html",
     ]);
-    expect(await readFile(at("reports/index.html"), "utf8")).toContain('href="small.safetensors.html"');
+    expect(await readFile(at("reports/index.html"), "utf8")).toContain('href="./small.safetensors.html"');
   });
 
   it("refuses HTML targets that would destroy something, before any work", async () => {

@@ -81,7 +81,7 @@ async function auditFiles(files: readonly string[], flags: AuditFlags, session: 
     io.out(jsonDocument(files.length === 1 ? reports[0] : severalReports(reports, failed)));
   }
   if (html !== undefined && reports.length > 0) {
-    await writeHtml(reports, html, files.length > 1, files, session);
+    await writeHtml(reports, html, files.length > 1, session);
     if (!flags.quiet) io.err(`wrote ${html}\n`);
   }
   return worst(codes);

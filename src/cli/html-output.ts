@@ -21,10 +21,10 @@ export async function writeHtml(
   reports: readonly AuditReport[],
   target: string,
   several: boolean,
-  inputs: readonly string[],
   session: Session,
 ): Promise<void> {
   const { renderReport, renderIndex } = await import("../audit/html/report.ts");
+  const inputs = reports.flatMap((report) => report.model.files);
   const write = async (path: string, html: string) => {
     await writeWhole(path, once(new TextEncoder().encode(html)), { overwrite: true, inputs });
     session.written.push(path);

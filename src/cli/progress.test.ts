@@ -46,6 +46,21 @@ describe("progressLine", () => {
     for (const line of lines) expect(line.replace("\r\x1b[K", "").length).toBeLessThan(60);
   });
 
+  it("tells the pace by finished layers, since reading one is quick beside computing with it", () => {
+    const { io, lines } = terminal(true);
+    let time = 0;
+    const progress = progressLine(io, { progress: true, quiet: false }, () => time);
+    progress.update({ ...step(MIB), index: 0 });
+    time = 4000;
+    progress.update({ ...step(MIB), index: 1 });
+    time = 6000;
+    progress.update({ ...step(2 * MIB), index: 1 });
+    expect(lines.at(-1)).toContain("50 % · 2.0 MiB of 4.0 MiB · 256.0 KiB/s · 10 s left");
+    time = 17000;
+    progress.update({ ...step(2 * MIB), index: 1 });
+    expect(lines.at(-1)).not.toContain("left");
+  });
+
   it.each([
     [false, { progress: true, quiet: false }],
     [true, { progress: false, quiet: false }],

@@ -39,15 +39,17 @@ export function progressLine(
 ): Progress {
   if (!io.stderr.interactive || !options.progress || options.quiet) return SILENT;
   const start = now();
+  const pace = new Pace(start);
   let last = start + PATIENCE_MS - INTERVAL_MS;
   let shown = false;
   return {
     update: (step) => {
       const time = now();
+      pace.observe(step, time);
       if (time - last < INTERVAL_MS) return;
       last = time;
       shown = true;
-      io.err(ERASE_LINE + describe(step, time - start, io.stderr.width - 1));
+      io.err(ERASE_LINE + describe(step, pace.reading(step, time), io.stderr.width - 1));
     },
     clear: () => {
       if (shown) io.err(ERASE_LINE);
@@ -56,13 +58,54 @@ export function progressLine(
   };
 }
 
-function describe(step: Step, elapsed: number, width: number): string {
+interface Reading {
+  /** Bytes per second. */
+  readonly rate: number;
+  readonly secondsLeft: number;
+}
+
+/**
+ * How fast the work goes. Reading a layer is quick beside computing with it, so only finished layers tell; while
+ * there is none, the bytes read so far have to.
+ */
+class Pace {
+  readonly #start: number;
+  #index = 0;
+  #bytes = 0;
+  #time: number;
+
+  constructor(start: number) {
+    this.#start = start;
+    this.#time = start;
+  }
+
+  observe(step: Step, time: number): void {
+    if (step.index === this.#index) return;
+    this.#index = step.index;
+    this.#bytes = step.bytes;
+    this.#time = time;
+  }
+
+  /** null while there is nothing to tell yet, and for the part that bytes say nothing about. */
+  reading(step: Step, time: number): Reading | null {
+    const finished = this.#bytes > 0;
+    const bytes = finished ? this.#bytes : step.bytes;
+    const elapsed = (finished ? this.#time : time) - this.#start;
+    if (time - this.#start < RATE_AFTER_MS || bytes === 0 || elapsed <= 0) return null;
+    if (!finished && step.bytes >= step.totalBytes) return null;
+    const rate = (1000 * bytes) / elapsed;
+    const since = finished ? (time - this.#time) / 1000 : 0;
+    return { rate, secondsLeft: (step.totalBytes - bytes) / rate - since };
+  }
+}
+
+function describe(step: Step, reading: Reading | null, width: number): string {
   const { bytes, totalBytes } = step;
   const share = totalBytes > 0 ? Math.floor((100 * bytes) / totalBytes) : 100;
   const parts = [`${share} %`, `${formatBytes(bytes)} of ${formatBytes(totalBytes)}`];
-  if (elapsed >= RATE_AFTER_MS && bytes > 0) {
-    const rate = (1000 * bytes) / elapsed;
-    parts.push(`${formatBytes(Math.round(rate))}/s`, `${duration((totalBytes - bytes) / rate)} left`);
+  if (reading !== null) {
+    parts.push(`${formatBytes(Math.round(reading.rate))}/s`);
+    if (reading.secondsLeft > 0) parts.push(`${duration(reading.secondsLeft)} left`);
   }
   const numbers = parts.join(" · ");
   const place = `${step.index + 1}/${step.count} `;
