@@ -98,7 +98,7 @@ export function allProblems(report: AuditReport): readonly Problem[] {
   return problems.sort((a, b) => Number(a.severity === "warning") - Number(b.severity === "warning"));
 }
 
-/** `12 of 13 tensors, 111,990 of 112,006 parameters`-style shares, for [covered, total]. */
+/** How much of [covered, total] is covered: `all`, `99.9 %`; never rounded up to all. */
 export function coverageShare([covered, total]: readonly [number, number]): string {
   if (total === 0) return "none";
   if (covered === total) return "all";

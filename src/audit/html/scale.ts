@@ -52,7 +52,7 @@ function ticks(low: number, high: number): Tick[] {
   const span = high - low;
   const within = (log10: number) => log10 >= low && log10 <= high;
   const steps = stepsOf(span);
-  const every = Math.max(1, Math.ceil(span / MOST_DECADES));
+  const every = roundedUp(span / MOST_DECADES);
   const found: Tick[] = [];
   for (let decade = Math.ceil((low - 1) / every) * every; decade <= high; decade += every) {
     for (const step of steps) {
@@ -61,6 +61,13 @@ function ticks(low: number, high: number): Tick[] {
     }
   }
   return found;
+}
+
+/** The next of 1, 2, 5, 10, 20, 50 … */
+function roundedUp(x: number): number {
+  let unit = 1;
+  while (unit * 10 < x) unit *= 10;
+  return unit * ([1, 2, 5].find((step) => step * unit >= x) ?? 10);
 }
 
 /** Ticks within a decade, few enough for a narrow screen. */

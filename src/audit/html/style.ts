@@ -124,12 +124,12 @@ dl{margin:0}
 .chart .name{overflow:hidden}
 .panel-scroll{max-height:520px;overflow-y:auto;overflow-x:hidden;scrollbar-gutter:stable;padding:0 4px}
 .axis{position:sticky;top:0;background:var(--panel);z-index:1}
-.row,.column,tr[data-row]{outline:none}
 .js .row,.js .column[data-layer],.js #layers tr[data-row]{cursor:pointer}
-.row:hover .hit,.column:hover .hit{fill:var(--hover)}
+.row:hover .hit{fill:var(--hover)}
+.column:hover .hit{fill:var(--strong);fill-opacity:.18}
 .row.chosen .hit{fill:var(--chosen)}
 .row.chosen .name text{font-weight:650}
-.column.chosen .hit{fill:var(--chosen)}
+.column.chosen .hit{fill:var(--sigma);fill-opacity:.16}
 .row:focus-visible .hit,.column:focus-visible .hit{stroke:var(--focus);stroke-width:2}
 .frame{display:grid;grid-template-columns:46px minmax(0,1fr);gap:8px}
 .facts{display:flex;flex-wrap:wrap;gap:10px 24px;margin:12px 0}
@@ -142,6 +142,7 @@ button{cursor:pointer;white-space:nowrap}
 button:hover{background:var(--hover)}
 input{width:15em;max-width:100%}
 :focus-visible{outline:2px solid var(--focus);outline-offset:2px}
+.row:focus-visible,.column:focus-visible{outline:none}
 output{color:var(--muted);font-size:13px}
 .scroll-x{overflow:auto;max-height:640px;margin-top:12px;border:1px solid var(--line);border-radius:8px}
 table{border-collapse:collapse;width:100%;font-size:13px;line-height:1.45}

@@ -76,6 +76,9 @@ export function chooseLayers(data: PageData, draw: (plot: SpectrumPlot) => strin
     const marks = Array.from(container.querySelectorAll(".row, .column"));
     const first = marks.find((mark) => mark.classList.contains("chosen")) ?? marks[0];
     for (const mark of marks) mark.setAttribute("tabindex", mark === first ? "0" : "-1");
+    for (const column of marks.filter((mark) => mark.classList.contains("column"))) {
+      column.setAttribute("role", column.hasAttribute("data-layer") ? "button" : "img");
+    }
     const rows = marks.filter((mark) => mark.classList.contains("row"));
     if (rows.length > 0) container.setAttribute("role", "listbox");
     for (const row of rows) {
