@@ -3,11 +3,9 @@ import { BYTES, high, low, QUAD, quad, stored } from "./storage";
 import { realTile } from "./tile";
 
 /** Where a tile is put before it is added to its place. */
-// @ts-ignore: decorator
 @inline const TILE: usize = 0;
 
 /** Packs one row of a group: elements from `a` until `end`, times `scale`, 32 bytes apart. */
-// @ts-ignore: decorator
 @inline function packRow(a: usize, end: usize, scale: f64, to: usize): void {
   const factor = f64x2.splat(scale);
   for (; a != end; a += QUAD) {
@@ -37,7 +35,6 @@ export function packRows(a: usize, rows: usize, stride: usize, length: usize, sc
 }
 
 /** Packs four columns of `rows` rows from `a`. */
-// @ts-ignore: decorator
 @inline function packColumns(a: usize, rows: usize, stride: usize, to: usize): void {
   for (let i: usize = 0; i < rows; i++) {
     const q = quad(a);
@@ -77,7 +74,6 @@ export function addTiles(group: usize, packed: usize, packedBytes: usize, bytes:
 }
 
 /** Entries of packed groups multiplied at a time: two groups of 8 KiB stay in the first-level cache. */
-// @ts-ignore: decorator
 @inline const DEPTH: usize = 256;
 
 /** Y += A X: X packed by `packDense` (cols rows), Y rows × count with rows rounded up to a multiple of four. */

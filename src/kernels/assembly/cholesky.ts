@@ -5,7 +5,6 @@ import { COLUMN, IS_COMPLEX, TILE, tileAt } from "./entry";
 import { addGram, SUMS, sums } from "./gram";
 
 /** Groups of four columns factored at a time. */
-// @ts-ignore: decorator
 @inline const PANEL: usize = IS_COMPLEX ? 32 : 64;
 
 /** H = shift·I − G for n rows (to = from is allowed); rows beyond n become rows of the unit matrix. */
@@ -20,7 +19,6 @@ export function shiftTiles(from: usize, to: usize, n: usize, shift: f64): void {
 }
 
 /** t − Σ_{d<c} x_d · conj(L_cd), and division by the pivot, for column c of four rows; x in `to`, L in `diagonal`. */
-// @ts-ignore: decorator
 @inline function solveReal(c: usize, tile: usize, to: usize, diagonal: usize, own: bool): bool {
   let x = v128.load(tile + c * COLUMN), y = v128.load(tile + c * COLUMN, 16);
   for (let d: usize = 0; d < c; d++) {
@@ -34,7 +32,6 @@ export function shiftTiles(from: usize, to: usize, n: usize, shift: f64): void {
   return divide(c, at, diagonal, own);
 }
 
-// @ts-ignore: decorator
 @inline function solveComplex(c: usize, tile: usize, to: usize, diagonal: usize, own: bool): bool {
   const from = tile + c * COLUMN;
   let x0 = v128.load(from), x1 = v128.load(from, 16);
@@ -59,7 +56,6 @@ export function shiftTiles(from: usize, to: usize, n: usize, shift: f64): void {
 }
 
 /** Divides column c by its pivot; in the pivot's own group takes the root first and fails unless it is > 0. */
-// @ts-ignore: decorator
 @inline function divide(c: usize, at: usize, diagonal: usize, own: bool): bool {
   let root: f64;
   if (own) {
@@ -107,7 +103,6 @@ export function panelRow(tiles: usize, packed: usize, groupBytes: usize, g: usiz
 }
 
 /** Bytes of one packed group: 8 KiB. */
-// @ts-ignore: decorator
 @inline const GROUP: usize = PANEL * TILE;
 
 /** Factors the tiles (overwritten), with `groups` packed groups of scratch. Returns −1, or the index of the first pivot that was not > 0. */

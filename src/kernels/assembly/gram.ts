@@ -4,11 +4,9 @@ import { COLUMN, IS_COMPLEX, TILE, tileAt } from "./entry";
 import { realTile } from "./tile";
 
 /** Where a tile of sums is put before use. */
-// @ts-ignore: decorator
 @inline export const SUMS: usize = 0;
 
 /** SUMS[c][r] = Σ_k a_r[k] · conj(b_c[k]) over `bytes` of packed columns. */
-// @ts-ignore: decorator
 @inline export function sums(a: usize, b: usize, bytes: usize): void {
   if (IS_COMPLEX) {
     complexHalfTile(a, b, bytes, SUMS);
@@ -35,7 +33,6 @@ export function updateTiles(
 }
 
 /** Groups kept in the second-level cache while all others pass by. */
-// @ts-ignore: decorator
 @inline const BLOCK: usize = 16;
 
 /** Tiles (g, h), from ≤ h ≤ g < groups, += sign · P Pᴴ over `bytes` of each packed group. */

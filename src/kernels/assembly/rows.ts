@@ -4,24 +4,20 @@
 // factors of a transposed product must stay below 2⁹¹², and vector entries below 2⁻⁸⁸⁶ may lose digits.
 import { high, low, QUAD, quad, stored, UNIT } from "./storage";
 
-// @ts-ignore: decorator
 @inline function sum(x: v128): f64 {
   return (f64x2.extract_lane(x, 0) + f64x2.extract_lane(x, 1)) * UNIT;
 }
 
-// @ts-ignore: decorator
 @inline function addProduct(s: v128, x: v128, y: v128): v128 {
   return f64x2.add(s, f64x2.mul(x, y));
 }
 
 /** s + four elements at `a` times those in x, y. */
-// @ts-ignore: decorator
 @inline function addQuad(s: v128, a: usize, x: v128, y: v128): v128 {
   const q = quad(a);
   return addProduct(addProduct(s, low(q, a), x), high(q, a), y);
 }
 
-// @ts-ignore: decorator
 @inline function factor(y: usize): v128 {
   return f64x2.splat(load<f64>(y) * UNIT);
 }

@@ -1,19 +1,15 @@
 // Reading four stored elements as two pairs of float64. STORAGE is set per module by scripts/build-kernels.mjs.
 
 /** 0 float64, 1 float32, 2 bfloat16, 3 float16. */
-// @ts-ignore: a constant given to the compiler
 @inline const TYPE: i32 = STORAGE;
 
 /** Bytes per element. */
-// @ts-ignore: decorator
 @inline export const BYTES: usize = TYPE == 0 ? 8 : TYPE == 1 ? 4 : 2;
 
 /** Bytes of four elements. */
-// @ts-ignore: decorator
 @inline export const QUAD: usize = 4 * BYTES;
 
 /** What `low` and `high` must be multiplied by to be the stored values: 2¹¹² for float16, else 1. */
-// @ts-ignore: decorator
 @inline export const UNIT: f64 = TYPE == 3 ? reinterpret<f64>((1023 + 112) << 52) : 1;
 
 /**
@@ -21,7 +17,6 @@
  * to where float32 has exponent and fraction, and the copies of the sign masked out. That is the value times 2⁻¹¹²,
  * exactly, zeros and subnormals included; infinities and NaN become 2¹⁶ and more, which a scan looks for.
  */
-// @ts-ignore: decorator
 @inline export function quad(a: usize): v128 {
   if (TYPE <= 1) return i64x2.splat(0);
   if (TYPE == 2) return v128.shuffle<i16>(i64x2.splat(0), v128.load64_zero(a), 0, 8, 1, 9, 2, 10, 3, 11);
@@ -29,7 +24,6 @@
 }
 
 /** The first two elements at `a`, over UNIT; q is quad(a). */
-// @ts-ignore: decorator
 @inline export function low(q: v128, a: usize): v128 {
   if (TYPE == 0) return v128.load(a);
   if (TYPE == 1) return f64x2.promote_low_f32x4(v128.load64_zero(a));
@@ -37,7 +31,6 @@
 }
 
 /** The next two elements at `a`, over UNIT; q is quad(a). */
-// @ts-ignore: decorator
 @inline export function high(q: v128, a: usize): v128 {
   if (TYPE == 0) return v128.load(a, 16);
   if (TYPE == 1) return f64x2.promote_low_f32x4(v128.load64_zero(a, 8));
@@ -45,7 +38,6 @@
 }
 
 /** A result of `low` or `high` as the stored values. */
-// @ts-ignore: decorator
 @inline export function stored(x: v128): v128 {
   return TYPE == 3 ? f64x2.mul(x, f64x2.splat(UNIT)) : x;
 }
