@@ -111,7 +111,7 @@ function encodeBits(type: SmallFloat, scale: Float64Array, value: number): numbe
   // Multiplying by this power of two is exact: the product lies below 2^(mantissa bits + 1), and tiny numbers grow.
   const rounded = magnitude * scale[field] + ROUNDER - ROUNDER;
   const binade = Math.max(field - BIAS - type.minExponent, 0);
-  const bits = binade * 2 ** type.mantissaBits + rounded;
+  const bits = (binade << type.mantissaBits) + rounded;
   return bits > type.maxFinite ? overflow : sign | bits;
 }
 

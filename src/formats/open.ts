@@ -44,7 +44,8 @@ export interface OpenOptions {
 }
 
 /**
- * Opens a model file: headers are parsed, tensors are read on demand.
+ * Opens a model file: headers are parsed, tensors are read on demand. The model then owns the source: `close` closes
+ * it, and so does a failure to open.
  *
  * @param source a path or a folder (Node), a Blob or File, bytes, or any random-access source
  * @throws FormatError naming the file, the tensor and the byte, and what to do next

@@ -4,37 +4,26 @@ const MODULES: ReadonlySet<string> = new Set([
   "_socket",
   "aiohttp",
   "asyncio",
-  "bdb",
   "cffi",
-  "code",
-  "codeop",
-  "commands",
   "ctypes",
   "distutils",
   "ensurepip",
   "ftplib",
   "http",
   "httplib",
-  "imp",
   "importlib",
   "marshal",
   "multiprocessing",
   "nt",
   "ntpath",
   "os",
-  "pdb",
   "pip",
   "pkgutil",
-  "popen2",
   "posix",
   "posixpath",
-  "profile",
-  "pty",
   "pydoc",
   "requests",
-  "runpy",
   "shutil",
-  "signal",
   "smtplib",
   "socket",
   "socketserver",
@@ -43,15 +32,30 @@ const MODULES: ReadonlySet<string> = new Set([
   "sys",
   "tempfile",
   "threading",
-  "timeit",
-  "trace",
   "urllib",
   "urllib2",
-  "venv",
   "webbrowser",
   "winreg",
   "xmlrpc",
   "zipimport",
+]);
+
+/** As above, but without submodules: `code.models.Net` is somebody's own package, `code.interact` is Python's. */
+const LEAF_MODULES: ReadonlySet<string> = new Set([
+  "bdb",
+  "code",
+  "codeop",
+  "commands",
+  "imp",
+  "pdb",
+  "popen2",
+  "profile",
+  "pty",
+  "runpy",
+  "signal",
+  "timeit",
+  "trace",
+  "venv",
 ]);
 
 /** Single dangerous names in modules that are otherwise ordinary. */
@@ -86,7 +90,7 @@ const NAMES: ReadonlySet<string> = new Set([
 
 /** True for a global that an honest model file never refers to. */
 export function isDangerous(module: string, name: string): boolean {
-  if (MODULES.has(module.split(".")[0])) return true;
+  if (MODULES.has(module.split(".")[0]) || LEAF_MODULES.has(module)) return true;
   // STACK_GLOBAL may hide a path in the name: module "torch", name "os.system" or "serialization.os.system".
   const path = `${module}.${name}`;
   return (

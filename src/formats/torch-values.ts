@@ -241,7 +241,7 @@ function elementType(
   }
   const found = /^torch(?:\.storage|\.cuda)?\.(\w+)Storage$/.exec(storage);
   const known = TYPES.get(found?.[1] ?? "");
-  const name = (isGlobal(dtype) ? dtype.path : storage).slice(0, 60);
+  const name = (isGlobal(dtype) ? dtype.path : (found?.[1].toLowerCase() ?? storage)).slice(0, 60);
   return known ?? { dtype: name, itemBytes: 0, unsupported: `the type ${name} is not read` };
 }
 
