@@ -31,7 +31,7 @@ describe("networkHeadline", () => {
       "6 operators have no finite Lipschitz constant, so the network has no finite bound by these rules. The constant is ≥ 2.500.",
     );
     expect(unbounded.reasons).toHaveLength(6);
-    expect(networkHeadline(estimateReport()).sentence).toContain("--guarantee probable");
+    expect(networkHeadline(estimateReport()).sentence).toContain("with the guarantee probable or proof");
     const chain = chainReport();
     const network = {
       ...chain.network!,

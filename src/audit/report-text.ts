@@ -42,7 +42,7 @@ function noBoundSentence(report: AuditReport): string {
       : `${count} operators have no finite Lipschitz constant, so the network has no finite bound by these rules.`;
   }
   if (report.settings.guarantee === "estimate") {
-    return "Estimates are not bounds: run with --guarantee probable or proof to bound the network.";
+    return "Estimates are not bounds: audit with the guarantee probable or proof to bound the network.";
   }
   const open = report.layers.filter((layer) => layer.sigma === null || layer.sigma.upper === null);
   if (open.length > 0) {

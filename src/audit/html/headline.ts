@@ -23,7 +23,7 @@ function networkPart(report: AuditReport): Markup {
   const { interval, sentence, reasons } = networkHeadline(report);
   const figure =
     interval === null
-      ? html`<p class="figure none">No finite bound</p>`
+      ? html`<p class="figure none">${reasons.length > 0 ? "No finite bound" : "No upper bound"}</p>`
       : html`<p class="figure">${interval}</p>`;
   const items = reasons.map(
     ({ node, op, because }) => html`<li><span class="op">${op}</span> <bdi>${node}</bdi><br>${because}</li>`,
@@ -49,7 +49,11 @@ function steepestPart(report: AuditReport): Markup {
   const { layer } = steepest;
   return html`<div class="minor"><p class="eyebrow">Steepest layer</p><p class="figure">${
     layer.sigma === null ? "" : formatSigma(layer.sigma)
-  }</p><p><bdi>${layer.name}</bdi> (${layer.operator}): the most it can stretch a change of its input.</p></div>`;
+  }</p><p><bdi>${layer.name}</bdi> (${layer.operator}): ${
+    layer.sigma?.upper === null
+      ? "it can stretch a change of its input at least by the number after ≥."
+      : "the most it can stretch a change of its input."
+  }</p></div>`;
 }
 
 function promises(report: AuditReport): Markup {

@@ -60,7 +60,7 @@ export const CHART_STYLE = `
 .chart .hit{fill:transparent}
 .chart .link{stroke:var(--line);stroke-width:2}
 .chart .sigma{stroke:var(--sigma);stroke-width:8;stroke-linecap:round}
-.chart .sigma.open{stroke-width:4}
+.chart .sigma.open{stroke-width:6}
 .chart .arrow{fill:var(--sigma);font-size:16px;font-weight:700}
 .chart .frobenius{stroke:var(--frobenius);stroke-width:2.5}
 .chart .dashed{stroke-dasharray:6 4;stroke-width:1.5}
@@ -98,6 +98,8 @@ a{color:var(--sigma)}
 .sub span+span::before{content:" · "}
 section{background:var(--panel);border:1px solid var(--line);border-radius:12px;padding:24px;margin:20px 0;min-width:0}
 .section-head{display:flex;flex-wrap:wrap;gap:8px 16px;align-items:baseline;justify-content:space-between;margin-bottom:4px}
+.section-head h2{flex:1 1 8em}
+section:has([data-panel-chart]:empty) .controls{display:none}
 .lead{color:var(--muted);max-width:75ch;margin-bottom:16px}
 .two{display:grid;grid-template-columns:minmax(0,1.65fr) minmax(0,1fr);gap:20px;margin:20px 0}
 .two>section{margin:0}
@@ -143,6 +145,7 @@ button:hover{background:var(--hover)}
 input{width:15em;max-width:100%}
 :focus-visible{outline:2px solid var(--focus);outline-offset:2px}
 .row:focus-visible,.column:focus-visible{outline:none}
+output:empty{display:none}
 output{color:var(--muted);font-size:13px}
 .scroll-x{overflow:auto;max-height:640px;margin-top:12px;border:1px solid var(--line);border-radius:8px}
 table{border-collapse:collapse;width:100%;font-size:13px;line-height:1.45}

@@ -98,7 +98,7 @@ function marks(layer: LayerReport, layout: Layout): Markup {
       : html`<line class="link" x1="${percent(to)}" x2="${frobeniusAt}" y1="${y}" y2="${y}"/>`;
   const interval = html`<line class="${sigma.upper === null ? "sigma open" : "sigma"}" x1="${percent(from)}" x2="${percent(to)}" y1="${y}" y2="${y}"/>`;
   const arrow =
-    sigma.upper === null ? html`<text class="arrow" x="${percent(to)}" dx="6" y="${y + 5}">›</text>` : null;
+    sigma.upper === null ? html`<text class="arrow" x="${percent(to)}" dx="7" y="${y + 5}">›</text>` : null;
   return html`${link}${frobeniusMark}${interval}${arrow}${
     reshapedSigma === undefined ? null : reshapedMark(layout, reshapedSigma, y)
   }`;
@@ -125,12 +125,13 @@ function tip(layer: LayerReport): string {
 
 /** What the marks mean, drawn with the marks themselves. */
 export function sigmaLegend(layers: readonly LayerReport[]): Markup {
+  const closed = layers.some((layer) => layer.sigma !== null && layer.sigma.upper !== null);
   const open = layers.some((layer) => layer.sigma !== null && layer.sigma.upper === null);
   const reshaped = layers.some((layer) => layer.reshapedSigma !== undefined);
   const key = (mark: Markup, label: string) =>
     html`<li><svg class="chart" width="26" height="14" aria-hidden="true">${mark}</svg>${label}</li>`;
   return html`<ul class="legend">
-${key(html`<line class="sigma" x1="7" x2="19" y1="7" y2="7"/>`, "σ, from lower to upper bound")}
+${closed ? key(html`<line class="sigma" x1="7" x2="19" y1="7" y2="7"/>`, "σ, from lower to upper bound") : null}
 ${open ? key(html`<line class="sigma open" x1="7" x2="14" y1="7" y2="7"/><text class="arrow" x="17" y="11">›</text>`, "σ without an upper bound") : null}
 ${reshaped ? key(html`<circle class="reshaped" cx="13" cy="7" r="4.5"/>`, "σ of the reshaped kernel") : null}
 ${key(html`<line class="frobenius" x1="13" x2="13" y1="1" y2="13"/>`, "Frobenius norm")}
