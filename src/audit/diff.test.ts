@@ -55,6 +55,12 @@ describe("diff", () => {
     ]);
   });
 
+  it("pairs the only layers of two models whatever their names", async () => {
+    const report = await compare({ before: diagonal([2, 1]) }, { after: diagonal([3, 1]) });
+    expect(report.layers.map((layer) => layer.name)).toEqual(["before"]);
+    expect(report).toMatchObject({ onlyA: [], onlyB: [] });
+  });
+
   it("keeps to --only", async () => {
     const report = await compare({ w: diagonal([2, 1]), v: diagonal([1, 1]) }, { w: diagonal([2, 1]) }, "w");
     expect(report).toMatchObject({ onlyA: [], onlyB: [] });

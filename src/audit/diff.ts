@@ -51,7 +51,7 @@ export interface DiffLayer {
 const CLOSE = 0.999;
 
 /**
- * What moved between two checkpoints, layer by layer; layers are paired by name.
+ * What moved between two checkpoints, layer by layer; layers are paired by name, single ones whatever their names.
  * @throws UsageError for options out of range or when `only` matches nothing; `signal.reason` when aborted.
  */
 export async function diff(a: Model, b: Model, options: DiffOptions = {}): Promise<DiffReport> {
@@ -67,7 +67,8 @@ export async function diffPlans(
   options: DiffOptions = {},
 ): Promise<DiffReport> {
   const settings = settle(options);
-  const [inA, inB] = plans.map((plan) => named(plan, options.only)) as [Named, Named];
+  const inA = named(plans[0], options.only);
+  const inB = soleUnderName(named(plans[1], options.only), inA);
   if (options.only !== undefined && inA.size + inB.size === 0) {
     throw new UsageError(`--only '${options.only}' matches no layer of either model`);
   }
@@ -114,6 +115,13 @@ function named(plan: WeightPlan, only: string | undefined): Named {
     uses.set(name, use);
   }
   return uses;
+}
+
+/** Where both models have a single layer (a .npy file names it after itself), b's goes by the name it has in a. */
+function soleUnderName(inB: Named, inA: Named): Named {
+  const [name] = inA.keys();
+  const [use] = inB.values();
+  return inA.size === 1 && inB.size === 1 ? new Map([[name!, use!]]) : inB;
 }
 
 type Side =

@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { fakeEngine } from "../../test/support/fake-engine.ts";
 import { chainOf, convolutionUse, denseUse, plan, withGraph } from "../../test/support/plans.ts";
@@ -9,6 +10,7 @@ import { toFloat64 } from "../formats/decode.ts";
 import type { FloatType } from "../formats/dtype.ts";
 import type { Model } from "../formats/model.ts";
 import { openModel } from "../formats/open.ts";
+import { singularValuesSmall } from "../linalg/svd.ts";
 import { type Engine, loadEngine } from "./engine.ts";
 import { type NormalizeOptions, normalizePlan } from "./normalize.ts";
 import { auditPlan } from "./run.ts";
@@ -190,6 +192,41 @@ describe("normalize", () => {
     const overlapping: Model = { ...model, tensors: [...model.tensors, view] };
     const refused = normalizePlan(fakeEngine(), overlapping, plan([use!]));
     await expect(refused).rejects.toThrow("w and view share part of their stored numbers");
+  });
+});
+
+describe("normalize with the real engine", () => {
+  const TYPES = ["float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"] as const;
+  const weight = fc.record({
+    rows: fc.integer({ min: 1, max: 16 }),
+    cols: fc.integer({ min: 1, max: 16 }),
+    seed: fc.nat(),
+    size: fc.constantFrom(1e-2, 0.3, 1, 40),
+    dtype: fc.constantFrom(...TYPES),
+    to: fc.constantFrom(0.3, 1, 1.7),
+    method: fc.constantFrom("divide", "cap", "clip"),
+    guarantee: fc.constantFrom("probable", "proof"),
+  });
+
+  it("keeps what it promises, by the exact singular values of the rounded numbers", async () => {
+    const engine = await loadEngine();
+    await fc.assert(
+      fc.asyncProperty(weight, async ({ rows, cols, seed, size, dtype, to, method, guarantee }) => {
+        const values = noise(rows * cols, seed).map((x) => x * size);
+        const bytes = safetensorsFile({ w: { shape: [rows, cols], values, dtype } });
+        const model = await openModel(bytes);
+        const { report, content } = await run(model, { to, method, guarantee }, engine);
+        const [entry] = model.tensors;
+        const zero = report.layers[0]!.before!.upper === 0;
+        if (method !== "divide" || dtype === "float32" || dtype === "float64") expect(report.kept).toBe(true);
+        if (!report.kept || zero) return;
+        const written = await (content(entry!) ?? entry!).read(0, entry!.byteLength);
+        const [largest] = singularValuesSmall(toFloat64(dtype, written), rows, cols);
+        expect(largest).toBeLessThanOrEqual(to * (1 + 1e-12));
+        if (method === "divide") expect(largest).toBeGreaterThanOrEqual(to * 0.999);
+      }),
+      { numRuns: 150 },
+    );
   });
 });
 

@@ -1,6 +1,6 @@
 import type { AnalyzeOptions } from "../linalg/analyze.ts";
 import type { Guarantee } from "../linalg/bound.ts";
-import { availableThreads } from "../platform/cores.ts";
+import { defaultThreads } from "../platform/cores.ts";
 import { randomSeed } from "../platform/random.ts";
 import { UsageError } from "./errors.ts";
 
@@ -14,7 +14,7 @@ export interface CommonOptions {
   readonly failureProbability?: number | undefined;
   /** 0 ≤ seed < 2⁶⁴; drawn from the operating system by default, and recorded. */
   readonly seed?: bigint | number | undefined;
-  /** Default: the machine's. */
+  /** Default: the machine's, at most 8 (they share its memory). */
   readonly threads?: number | undefined;
   /** Bytes; default 2 GiB. A larger matrix streams by row blocks. */
   readonly memory?: number | undefined;
@@ -45,7 +45,7 @@ export interface Settings {
 export function settle(options: CommonOptions): Settings {
   const seed = options.seed === undefined ? randomSeed() : seedOf(options.seed);
   const { gap, failureProbability = DEFAULT_FAILURE_PROBABILITY } = options;
-  const { threads = availableThreads(), memory = DEFAULT_MEMORY } = options;
+  const { threads = defaultThreads(), memory = DEFAULT_MEMORY } = options;
   if (gap !== undefined && !(gap > 0 && gap < 1)) {
     throw new UsageError(`the gap must be between 0 and 1, got ${gap}`);
   }

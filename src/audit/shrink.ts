@@ -129,7 +129,7 @@ async function scale(
       return { group, before, after, content, factor, warnings };
     }
     last = after;
-    factor = nextFactor(factor, after, to, attempt);
+    factor = after.upper === null ? Number.NaN : (factor * to * shy(attempt, floor > 0)) / after.upper;
   }
   return { ...unchanged, warnings, failure: missed(last, to, floor, entry.dtype) };
 }
@@ -140,10 +140,12 @@ export function roundingOf(group: WeightGroup, attempt: number): Rounding {
   return coarse && attempt > ATTEMPTS / 3 ? "dithered" : "nearest";
 }
 
-/** Aims the upper bound a little below the target, further below with every attempt. */
-function nextFactor(factor: number, after: GroupMeasurement, to: number, attempt: number): number {
-  if (after.upper === null || after.upper === 0) return Number.NaN;
-  return factor * (to / after.upper) * (1 - 5e-5 * attempt);
+/**
+ * How far below the target an attempt aims. With a floor to stay above, in small steps; without one, ever faster, so
+ * that even a type whose numbers are 25 % apart gets under the target.
+ */
+function shy(attempt: number, floored: boolean): number {
+  return 1 - 5e-5 * (floored ? attempt : 2 ** attempt);
 }
 
 function relativeGap({ lower, upper }: GroupMeasurement): number {
@@ -173,7 +175,7 @@ async function clip(context: ShrinkContext, unchanged: Change, to: number): Prom
     }
     last = after;
     if (after.upper === null) break;
-    ceiling *= (to / after.upper) * (1 - 5e-5 * attempt);
+    ceiling *= (to / after.upper) * shy(attempt, false);
   }
   return { ...unchanged, failure: missed(last, to, 0, group.entries[0]!.dtype) };
 }

@@ -1,5 +1,13 @@
 import { builtin, hasBuiltins } from "./builtin.ts";
 
+/** More threads than this wait for the memory they share. */
+const MOST_USEFUL = 8;
+
+/** Threads to use when nobody says: the machine's, as far as they help. */
+export function defaultThreads(): number {
+  return Math.min(availableThreads(), MOST_USEFUL);
+}
+
 /** How many threads can run at once here; at least 1. */
 export function availableThreads(): number {
   const count = hasBuiltins()
