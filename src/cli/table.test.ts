@@ -126,8 +126,8 @@ describe("renderTable", () => {
       layers    6; 6 of 6 tensors, all of 229,552 parameters
       steepest  fc1, σ ≈ 6.189 (≥ 6.187)
       product   606.6. Cumulative product in file order: shows growth, not a bound on the network.
-      network   Estimates are not bounds: run with --guarantee probable or proof to bound the network. The
-                constant is ≥ 1.200.
+      network   Estimates are not bounds: audit with the guarantee probable or proof to bound the network.
+                The constant is ≥ 1.200.
       estimate  The lower end is certain; the estimate approaches σ from below and says nothing about how
                 much larger σ may be. Seed 8410293847.
 
