@@ -164,7 +164,8 @@ async function clip(context: ShrinkContext, unchanged: Change, to: number): Prom
   const { group, before } = unchanged;
   const use = group.uses[0]!;
   const largestScale = group.uses.reduce((s, u) => Math.max(s, Math.abs(u.scale ?? 1)), 0);
-  let ceiling = to / largestScale;
+  // Aimed a gap's width below, so that the first upper bound, too, is under the target.
+  let ceiling = (to / largestScale) * (1 - 1.2e-4);
   let last = before;
   for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
     const content = clippedContent(use, ceiling, context.settings.memory);
