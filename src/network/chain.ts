@@ -36,8 +36,11 @@ class LiveGraph {
     }
     this.live = live.reverse();
     for (const node of this.live) {
-      for (const name of new Set(this.signals(node)))
-        this.readers.set(name, [...(this.readers.get(name) ?? []), node]);
+      for (const name of new Set(this.signals(node))) {
+        const known = this.readers.get(name);
+        if (known === undefined) this.readers.set(name, [node]);
+        else known.push(node);
+      }
     }
   }
 

@@ -68,14 +68,14 @@ function checkSizes(info: OnnxValueInfo, shape: readonly number[]): void {
   if (info.shape === null) return;
   if (info.shape.length !== shape.length) {
     throw new InputShapeError(
-      `Input "${info.name}" has ${info.shape.length} dimensions (${expected}), got ${shape.length} (${got}).`,
+      `Input "${info.name}" has ${info.shape.length} dimensions, got ${shape.length} (${got}).`,
       place,
     );
   }
   const wrong = info.shape.findIndex((d, i) => typeof d === "number" && d !== shape[i]);
   if (wrong >= 0) {
     throw new InputShapeError(
-      `Input "${info.name}": dimension ${wrong} is fixed at ${info.shape[wrong]} in the file (${expected}), got ${shape[wrong]} (${got}).`,
+      `Input "${info.name}": dimension ${wrong} is fixed at ${info.shape[wrong]} by the file, got ${shape[wrong]} (${got}).`,
       place,
     );
   }
@@ -83,12 +83,13 @@ function checkSizes(info: OnnxValueInfo, shape: readonly number[]): void {
 
 /**
  * The shapes of the main graph's inputs: as given, else as declared with a dynamic batch (the first of two or more
- * axes) taken as 1. Other dynamic sizes stay unknown.
+ * axes) taken as `batch`. Other dynamic sizes stay unknown.
  * @throws InputShapeError when a given shape contradicts the declared one or names no input.
  */
 export function inputShapes(
   graph: OnnxGraph,
   given: InputShapes,
+  batch: number,
 ): ReadonlyMap<string, readonly (number | null)[] | null> {
   const asked = new Map<string, readonly number[]>();
   for (const [name, shape] of entriesOf(given)) {
@@ -96,13 +97,20 @@ export function inputShapes(
     checkSizes(info, shape);
     asked.set(info.name, shape);
   }
-  return new Map(graph.inputs.map((info) => [info.name, asked.get(info.name) ?? declaredInput(info)]));
+  return new Map(
+    graph.inputs.map((info) => [info.name, asked.get(info.name) ?? declaredInput(info, batch)] as const),
+  );
 }
 
-function declaredInput(info: OnnxValueInfo): readonly (number | null)[] | null {
+function declaredInput(info: OnnxValueInfo, batch: number): readonly (number | null)[] | null {
   const shape = declaredShape(info);
-  if (shape === null || shape.length < 2 || shape[0] !== null) return shape;
-  return [1, ...shape.slice(1)];
+  return hasDynamicBatch(info) ? [batch, ...shape!.slice(1)] : shape;
+}
+
+/** True when an input's first of two or more axes is open, which we take for the batch. */
+export function hasDynamicBatch(info: OnnxValueInfo): boolean {
+  const shape = declaredShape(info);
+  return shape !== null && shape.length >= 2 && shape[0] === null;
 }
 
 /** A declared shape with symbolic dimensions unknown. */
@@ -115,7 +123,7 @@ export function declaredShape(info: OnnxValueInfo | undefined): readonly (number
  * could not follow the graph although every input's size is known.
  */
 export function unknownSizeAdvice(graph: OnnxGraph): string {
-  const open = graph.inputs.find((info) => declaredInput(info)?.includes(null) !== false);
+  const open = graph.inputs.find((info) => declaredShape(info)?.includes(null) !== false);
   if (open === undefined)
     return "the size of its input could not be inferred from the graph, so the bound holds for every size";
   return (

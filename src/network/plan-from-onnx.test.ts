@@ -461,4 +461,29 @@ describe("what is no use says why", () => {
     const { layout } = sized.uses[0];
     expect(layout.kind === "convolution" && layout.geometry.inputSize).toEqual([8, 9]);
   });
+
+  it("an open first axis that a convolution slides along is no batch", async () => {
+    const plan = await planFromOnnx(
+      await openTestModel({
+        opset: 13,
+        inputs: [{ name: "x", shape: ["height", 8, 3] }],
+        initializers: [weight("w", [4, 3, 3, 3]), int64("axis", [0])],
+        nodes: [
+          { opType: "Transpose", inputs: ["x"], outputs: ["t"], attributes: { perm: ints([2, 0, 1]) } },
+          { opType: "Unsqueeze", inputs: ["t", "axis"], outputs: ["u"] },
+          {
+            opType: "Conv",
+            name: "c",
+            inputs: ["u", "w"],
+            outputs: ["y"],
+            attributes: { pads: ints([1, 1, 1, 1]) },
+          },
+        ],
+        outputs: [{ name: "y" }],
+      }),
+    );
+    const { layout, problems } = plan.uses[0];
+    expect(layout.kind === "convolution" && layout.geometry.inputSize).toBeUndefined();
+    expect(problems.join()).toContain("--input x=");
+  });
 });

@@ -1,7 +1,7 @@
 import type { Model, TensorEntry } from "../formats/model.ts";
 import type { OnnxNode } from "../formats/onnx/types.ts";
 import { chainOf } from "./chain.ts";
-import type { InputShapes } from "./input-shapes.ts";
+import { hasDynamicBatch, type InputShapes } from "./input-shapes.ts";
 import { leftover, readersOf } from "./leftovers.ts";
 import { Scope, type Site, sitesOf } from "./scope.ts";
 import { inferShapes, opsetOf } from "./shapes/infer.ts";
@@ -60,7 +60,10 @@ function withOtherUse(use: WeightUse, skipped: SkippedTensor | undefined): Weigh
  */
 export async function planFromOnnx(model: Model, options: OnnxPlanOptions = {}): Promise<WeightPlan> {
   if (model.onnx === undefined) throw new TypeError(`planFromOnnx needs an ONNX model, got ${model.format}`);
-  const root = new Scope(model.onnx.graph, await inferShapes(model.onnx, options.inputs));
+  const { inputs } = options;
+  const shapes = await inferShapes(model.onnx, inputs);
+  const assumed = model.onnx.graph.inputs.some(hasDynamicBatch);
+  const root = new Scope(model.onnx.graph, shapes, assumed ? await inferShapes(model.onnx, inputs, 2) : null);
   const sites: readonly Site[] = [...sitesOf(root)];
   const found: Located[] = [];
   const refused: SkippedTensor[] = [];

@@ -8,7 +8,7 @@ const OPTIMISER =
   /(^|[./])(optimizer|optimizers|optim|opt_state|optimizer_state\w*)[./]|(^|[./_])(exp_avg|exp_avg_sq|max_exp_avg_sq|momentum_buffer|square_avg)$/i;
 
 /** Whole words of names that mark a lookup table. */
-const EMBEDDING = /(^|[._/])(\w*embed(ding|dings|der)?s?|wte|wpe|tok_embeddings)([._/]|$)/i;
+const EMBEDDING = /(^|[._/])(\w*embed(ding|dings|der)?s?|wte|wpe|tok_embeddings|token_embd)([._/]|$)/i;
 
 const RECURRENT = /(weight_(ih|hh|hr)(_l\d+)?(_reverse)?|recurrent_kernel(:0)?)$/;
 
@@ -89,20 +89,28 @@ function isWide(tensor: TensorEntry): boolean {
   return spatial.some((k) => k > (axes === 1 ? MAX_KERNEL_1D : MAX_KERNEL));
 }
 
-function floatTensor(tensor: TensorEntry): WeightUse | string {
+type NoWeight = Omit<SkippedTensor, "tensor">;
+
+/** Several axes and no known use: it may well be a weight, so the user should hear of it. */
+const unclear = (because: string): NoWeight => ({ because, warn: true });
+const harmless = (because: string): NoWeight => ({ because, warn: false });
+
+function floatTensor(tensor: TensorEntry): WeightUse | NoWeight {
   const { name, shape } = tensor;
   const rank = shape.length;
-  if (rank < 2) return "a vector or scalar, no linear operator";
-  if (shape.includes(0)) return "has no elements";
+  if (rank < 2) return harmless("a vector or scalar, no linear operator");
+  if (shape.includes(0)) return harmless("has no elements");
   if (rank === 2) {
     if (RECURRENT.test(name)) return matrix(tensor, "recurrent");
     return matrix(tensor, EMBEDDING.test(name) ? "embedding" : "dense");
   }
-  if (ADDED.test(name)) return "added to activations, no linear operator";
+  if (ADDED.test(name)) return harmless("added to activations, no linear operator");
   if (rank === 3 && EXPERTS.test(name)) return matrix(tensor, "dense");
-  if (rank > 5) return `${rank} dimensions: not a kind of weight that is known without a graph`;
+  if (rank > 5) return unclear(`${rank} dimensions: not a kind of weight that is known without a graph`);
   if (isWide(tensor))
-    return `${shape.join("x")} is too wide for a convolution kernel; without a graph its use is unknown`;
+    return unclear(
+      `${shape.join("x")} is too wide for a convolution kernel; without a graph its use is unknown`,
+    );
   return convolution(tensor);
 }
 
@@ -130,14 +138,8 @@ export function planFromTensors(model: Model): WeightPlan {
       skipped.push(opaqueTensor(tensor));
     } else {
       const found = floatTensor(tensor);
-      if (typeof found !== "string") uses.push(found);
-      // A tensor of three or more axes that is not told apart may well be a weight.
-      else
-        skipped.push({
-          tensor,
-          because: found,
-          warn: tensor.shape.length > 2 && /unknown|known/.test(found),
-        });
+      if ("operator" in found) uses.push(found);
+      else skipped.push({ tensor, ...found });
     }
   }
   return { uses, skipped, chain: null, unbounded: [] };

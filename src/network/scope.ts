@@ -2,7 +2,7 @@ import type { TensorEntry } from "../formats/model.ts";
 import type { OnnxGraph, OnnxNode } from "../formats/onnx/types.ts";
 import { subgraphsOf, tensorAttribute } from "./attributes.ts";
 import type { GraphShapes } from "./shapes/infer.ts";
-import type { Value } from "./shapes/value.ts";
+import { agreement, type Shape, type Value } from "./shapes/value.ts";
 
 /** A node and the graph it stands in. */
 export interface Site {
@@ -23,15 +23,24 @@ export class Scope {
   /** Prepended to the names of this graph's nodes: the path of nodes and branches that lead to it. */
   readonly prefix: string;
   readonly #shapes: GraphShapes;
+  readonly #otherBatch: GraphShapes | null;
   readonly #producers = new Map<string, OnnxNode>();
   readonly #constants = new Set<string>();
   readonly #formal: ReadonlySet<string>;
 
-  constructor(graph: OnnxGraph, shapes: GraphShapes, parent: Scope | null = null, prefix = "") {
+  /** @param otherBatch shapes for another batch size, where the batch is an assumption of ours. */
+  constructor(
+    graph: OnnxGraph,
+    shapes: GraphShapes,
+    otherBatch: GraphShapes | null,
+    parent: Scope | null = null,
+    prefix = "",
+  ) {
     this.graph = graph;
     this.parent = parent;
     this.prefix = prefix;
     this.#shapes = shapes;
+    this.#otherBatch = otherBatch;
     this.#formal = new Set(graph.inputs.map((i) => i.name));
     for (const node of graph.nodes) {
       for (const name of node.outputs) if (name !== "") this.#producers.set(name, node);
@@ -74,9 +83,24 @@ export class Scope {
     return this.#shapes.value(name);
   }
 
+  /**
+   * The shape of a value with every size that depends on the assumed batch unknown: what we take for a batch could
+   * be an axis that a convolution slides along.
+   */
+  steadyShape(name: string): Shape | null {
+    const { shape } = this.value(name);
+    return this.#otherBatch === null ? shape : agreement(shape, this.#otherBatch.value(name).shape);
+  }
+
   /** The scope of a subgraph of one of this graph's nodes. */
   inside(node: OnnxNode, label: string, graph: OnnxGraph): Scope {
-    return new Scope(graph, this.#shapes.inside(graph), this, `${this.prefix}${node.name}/${label}/`);
+    return new Scope(
+      graph,
+      this.#shapes.inside(graph),
+      this.#otherBatch?.inside(graph) ?? null,
+      this,
+      `${this.prefix}${node.name}/${label}/`,
+    );
   }
 }
 

@@ -392,16 +392,16 @@ describe("shape arithmetic", () => {
         (e: Error) => `${e.name}: ${e.message}`,
       );
     expect(await message({ x: [1, 4, 5, 8] })).toMatchInlineSnapshot(
-      `"InputShapeError: Input "x": dimension 1 is fixed at 3 in the file (batchx3xhx8), got 4 (1x4x5x8). Give a shape that fits batchx3xhx8."`,
+      `"InputShapeError: Input "x": dimension 1 is fixed at 3 by the file, got 4 (1x4x5x8). Give a shape that fits [batch, 3, h, 8]."`,
     );
     expect(await message({ "": [1, 3, 5] })).toMatchInlineSnapshot(
-      `"InputShapeError: Input "x" has 4 dimensions (batchx3xhx8), got 3 (1x3x5). Give a shape that fits batchx3xhx8."`,
+      `"InputShapeError: Input "x" has 4 dimensions, got 3 (1x3x5). Give a shape that fits [batch, 3, h, 8]."`,
     );
     expect(await message({ z: [1] })).toMatchInlineSnapshot(
-      `"InputShapeError: The model has no input "z"; its inputs are "x" (batchx3xhx8). Name the input, as in --input x=1x3x224x224."`,
+      `"InputShapeError: The model has no input "z"; its inputs are "x" ([batch, 3, h, 8]). Name the input, as in --input x=1x3x224x224."`,
     );
     expect(await message({ x: [1, 3, 0, 8] })).toMatchInlineSnapshot(
-      `"InputShapeError: Input "x": sizes must be whole numbers of at least 1, got 1x3x0x8. Give a shape that fits batchx3xhx8."`,
+      `"InputShapeError: Input "x": sizes must be whole numbers of at least 1, got 1x3x0x8. Give a shape that fits [batch, 3, h, 8]."`,
     );
     expect(await message({ "": [1, 3, 5, 8] })).toBe("accepted");
   });

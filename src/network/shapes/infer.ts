@@ -124,12 +124,16 @@ class Engine {
 
 /**
  * Shapes of every value of an ONNX model as far as its operators and declarations tell, small integer tensors
- * folded. A dynamic batch (the first of two or more axes of an input) is 1; other dynamic sizes are unknown unless
- * `inputs` gives them.
+ * folded. A dynamic batch (the first of two or more axes of an input) is `batch`; other dynamic sizes are unknown
+ * unless `inputs` gives them.
  * @throws InputShapeError when a given input shape contradicts the file.
  */
-export async function inferShapes(model: OnnxModel, inputs: InputShapes = new Map()): Promise<GraphShapes> {
-  const given = inputShapes(model.graph, inputs);
+export async function inferShapes(
+  model: OnnxModel,
+  inputs: InputShapes = new Map(),
+  batch = 1,
+): Promise<GraphShapes> {
+  const given = inputShapes(model.graph, inputs, batch);
   const engine = new Engine(model, await smallContents(model.graph));
   const inference = new Inference(engine, null);
   inference.run(model.graph, (i) => {

@@ -84,7 +84,7 @@ function convolution(channelsLast: boolean): WeightRule {
       const kernel = weight.view.shape;
       const w = windowOf(site, kernel);
       if (typeof w === "string") return w;
-      const { shape } = site.scope.value(site.node.inputs[0]);
+      const shape = site.scope.steadyShape(site.node.inputs[0]);
       const sizes = spatialOf(shape, w.kernel.length, channelsLast);
       const mismatch = channelMismatch(site, shape, kernel[1], channelsLast);
       if (mismatch !== null) return mismatch;
@@ -123,7 +123,7 @@ const transposed: WeightRule = (site) =>
     const kernel = weight.view.shape;
     const w = windowOf(site, kernel);
     if (typeof w === "string") return w;
-    const { shape } = site.scope.value(site.node.inputs[0]);
+    const shape = site.scope.steadyShape(site.node.inputs[0]);
     const channels = shape?.[1] ?? kernel[0];
     if (channels !== kernel[0])
       return `the kernel expects ${kernel[0]} input channels, the graph gives ${channels}`;
