@@ -28,9 +28,14 @@ function uniquelyNamed(found: readonly Located[]): readonly Located[] {
   const shared = repeated(found.map(({ use }) => use.name));
   const longer = found.map(({ use }) => (shared(use.name) ? `${use.name}/${use.weight.name}` : use.name));
   const taken = new Set<string>();
+  const counts = new Map<string, number>();
   return found.map(({ node, use }, i) => {
     let name = longer[i];
-    for (let k = 2; taken.has(name); k++) name = `${longer[i]}#${k}`;
+    while (taken.has(name)) {
+      const k = (counts.get(longer[i]) ?? 1) + 1;
+      counts.set(longer[i], k);
+      name = `${longer[i]}#${k}`;
+    }
     taken.add(name);
     return { node, use: { ...use, name } };
   });
