@@ -67,16 +67,10 @@ export type ConvolutionBounds = { readonly sigma: Bound } & Pick<MatrixAnalysis,
 
 /** Bounds at a known input size; asks for `gram`, `apply` and, for large or proved ones, `symbolBound`. */
 export function* sizedBounds(facts: SizedFacts, options: BoundOptions): Iteration<ConvolutionBounds> {
-  const { kernelShape, geometry, reshaped } = facts;
-  const ceiling = reshapedCeiling(facts);
-  const raised = reshapedIsLowerBound(geometry, kernelShape.slice(2)) ? reshaped.lower : 0;
   const wantsMore = (options.spectrum ?? 0) > 0 || options.vectors === true;
-  if (raised > 0 && ceiling !== null && ceiling <= reshaped.upper! && !wantsMore) return { sigma: reshaped };
+  if (isReshaped(facts) && !wantsMore) return { sigma: facts.reshaped };
   const found = yield* operatorBounds(facts, options);
-  return {
-    ...found,
-    sigma: tightest({ ...found.sigma, lower: Math.max(found.sigma.lower, raised) }, ceiling, reshaped),
-  };
+  return { ...found, sigma: tightest(found.sigma, facts) };
 }
 
 /** Bounds that hold at every input size: the supremum of the symbol's norm over all frequencies. */
@@ -85,6 +79,7 @@ export function* sizeFreeBounds(
   options: BoundOptions,
 ): Iteration<ConvolutionBounds> {
   const { scale } = facts;
+  if (isReshaped(facts)) return { sigma: facts.reshaped };
   const bound = yield* gridBound(affordableGrid(facts), options);
   const lower = down(bound.lower / scale);
   if (options.guarantee === "estimate") {
@@ -93,7 +88,7 @@ export function* sizeFreeBounds(
     };
   }
   const sigma = upperBound("symbol-supremum", lower, up(bound.upper / scale), bound.frequencies, options);
-  return { sigma: tightest(sigma, reshapedCeiling(facts), facts.reshaped) };
+  return { sigma: tightest(sigma, facts) };
 }
 
 function* operatorBounds(facts: SizedFacts, options: BoundOptions): Iteration<ConvolutionBounds> {
@@ -193,12 +188,27 @@ function reshapedCeiling({ kernelShape, geometry, reshaped }: ConvolutionFacts):
   return factor === 1 ? reshaped.upper : mulUp(factor, reshaped.upper);
 }
 
-/** The smaller of two upper bounds; a probable one taken over brings its failure probability along. */
-function tightest(sigma: Bound, ceiling: number | null, reshaped: Bound): Bound {
-  if (sigma.upper === null || ceiling === null || ceiling >= sigma.upper) return sigma;
+/** Whether the reshaped norm is the operator's: windows that do not overlap, at least one of them inside. */
+function isReshaped(facts: ConvolutionFacts): boolean {
+  const ceiling = reshapedCeiling(facts);
+  return ceiling !== null && ceiling === facts.reshaped.upper && reshapedBelow(facts);
+}
+
+function reshapedBelow({ geometry, kernelShape }: ConvolutionFacts): boolean {
+  return reshapedIsLowerBound(geometry, kernelShape.slice(2));
+}
+
+/**
+ * What the reshaped norm adds on either side; a probable upper end taken over brings its failure probability along.
+ */
+function tightest(sigma: Bound, facts: ConvolutionFacts): Bound {
+  const { reshaped } = facts;
+  const lower = reshapedBelow(facts) ? Math.max(sigma.lower, reshaped.lower) : sigma.lower;
+  const ceiling = reshapedCeiling(facts);
+  if (sigma.upper === null || ceiling === null || ceiling >= sigma.upper) return { ...sigma, lower };
   const chances = [sigma.failureProbability, reshaped.failureProbability].filter((p) => p !== undefined);
   const failure = chances.length > 0 ? { failureProbability: chances.reduce(addUp) } : {};
-  return { ...sigma, upper: ceiling, method: "reshaped", ...failure };
+  return { ...sigma, lower, upper: ceiling, method: "reshaped", ...failure };
 }
 
 function scaledOperator(facts: SizedFacts): ScaledOperator {

@@ -7,7 +7,14 @@ import { spectralNorm } from "./spectral-norm.ts";
 import { singularValuesSmall } from "./svd.ts";
 import { assembled, gaussian, orthonormal } from "./testing/matrices.ts";
 
-function runLanczos(a: Float64Array, rows: number, cols: number, steps: number, seed: bigint, epsilon: number) {
+function runLanczos(
+  a: Float64Array,
+  rows: number,
+  cols: number,
+  steps: number,
+  seed: bigint,
+  epsilon: number,
+) {
   const operator = dense(a, rows, cols);
   const lanczos = new Lanczos(new RandomStream(seed).direction(cols), epsilon);
   while (lanczos.steps < steps && !lanczos.closed) {

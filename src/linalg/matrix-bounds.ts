@@ -72,7 +72,14 @@ function* enclosed(facts: MatrixFacts, frobenius: number, options: BoundOptions)
     const failureProbability = options.failureProbability ?? DEFAULT_FAILURE_PROBABILITY;
     return {
       ...known,
-      sigma: { lower, upper: likely, guarantee: "probable", method: "lanczos", iterations, failureProbability },
+      sigma: {
+        lower,
+        upper: likely,
+        guarantee: "probable",
+        method: "lanczos",
+        iterations,
+        failureProbability,
+      },
     };
   }
   const proved = yield* provedUpper(facts, interval, wantedGap(options), options.memory);

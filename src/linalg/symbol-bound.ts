@@ -1,4 +1,4 @@
-import { kernels } from "../kernels/index.ts";
+import { kernels, plainKernels } from "../kernels/index.ts";
 import type { SymbolKernel } from "../kernels/types.ts";
 import { Lanczos } from "./lanczos.ts";
 import { deriveSeed, RandomStream } from "./random.ts";
@@ -65,6 +65,12 @@ export interface SymbolPeak {
 const SQRT2_UP = up(Math.SQRT2);
 const LANCZOS_LIMIT = 300;
 
+/** Matrices of at most this many rows are factorised even when only a probable bound is asked: that is cheaper. */
+const PROVED_ROWS = 16;
+
+/** Group matrices of at most this many entries stay in plain JS: a kernel memory each would cost more. */
+const PLAIN_ENTRIES = 16;
+
 /** How far a computed symbol matrix may be from the true one, in the Frobenius norm, per unit ‖W‖_F. */
 function symbolError(axes: number, taps: number, aliases: number): number {
   const root = mulUp(SQRT2_UP, ROOT_ERROR);
@@ -85,21 +91,27 @@ export function symbolBound(
   options: SymbolBoundOptions,
 ): SymbolBound {
   const task = new GridTask(kernel, grid, options);
-  for (let group = 0; group < kernel.groups; group++) task.run(group);
+  task.run();
   return task.result();
 }
 
-/** One frequency of one group, set in `symbol`. */
-interface Frequency {
+/** One group's part of the kernel. */
+interface GroupSymbol {
   readonly symbol: SymbolKernel;
   readonly rows: number;
   /** Columns, aliases included: the products behind one Gram entry. */
   readonly terms: number;
   readonly eta: number;
   readonly group: number;
-  readonly index: number;
   /** True where the symbol holds Fᵀ. */
   readonly flipped: boolean;
+}
+
+/** One frequency of one group, set in `symbol`. */
+interface Frequency extends GroupSymbol {
+  readonly index: number;
+  /** Number of this matrix among all groups and frequencies. */
+  readonly serial: number;
 }
 
 /** Fᴴx for the left singular vector x; where Fᵀ is held, x's conjugate already is the right singular vector. */
@@ -150,33 +162,19 @@ class GridTask {
     this.#level = (options.floor / grid.factor) * this.#scale * Math.sqrt(this.#phases.aliases);
   }
 
-  run(group: number): void {
-    const { values, rows, cols } = this.#groupMatrix(group);
-    let sum = 0;
-    for (const w of values) sum += w * w;
-    // The last term covers entries that became subnormal when scaled.
-    const frobenius = addUp(sqrtUp(sumOfSquaresUp(sum, values.length)), mulUp(values.length, 2 ** -1000));
-    const eta = mulUp(this.#error, frobenius);
-    const symbol = kernels().symbol(values, rows, cols, this.#phases.taps);
-    const flipped =
-      rows !== this.#kernel.channelsOut / this.#kernel.groups || cols !== this.#kernel.channelsIn;
-    for (let i = 0; i < this.#frequencies.length; i++) {
-      const global = group * this.#frequencies.length + i;
-      if (global % this.#parts !== (this.#options.part ?? 0)) continue;
-      this.#phases.set(this.#frequencies[i]!);
-      symbol.setFrequency(this.#phases.cos, this.#phases.sin, this.#phases.aliases);
-      const at: Frequency = {
-        symbol,
-        rows,
-        terms: cols * this.#phases.aliases,
-        eta,
-        group,
-        index: i,
-        flipped,
-      };
-      if (this.#options.guarantee === "proof") this.#prove(at);
-      else this.#probe(at, global);
-      this.#examined++;
+  run(): void {
+    const { groups } = this.#kernel;
+    const matrices = Array.from({ length: groups }, (_, group) => this.#groupSymbol(group));
+    for (let index = 0; index < this.#frequencies.length; index++) {
+      this.#phases.set(this.#frequencies[index]!);
+      for (let group = 0; group < groups; group++) {
+        const serial = index * groups + group;
+        if (serial % this.#parts !== (this.#options.part ?? 0)) continue;
+        const { symbol } = matrices[group]!;
+        symbol.setFrequency(this.#phases.cos, this.#phases.sin, this.#phases.aliases);
+        this.#examine({ ...matrices[group]!, index, serial });
+        this.#examined++;
+      }
     }
   }
 
@@ -189,6 +187,20 @@ class GridTask {
       frequencies: this.#examined,
       peak: this.#peak,
     };
+  }
+
+  #groupSymbol(group: number): GroupSymbol {
+    const { values, rows, cols } = this.#groupMatrix(group);
+    let sum = 0;
+    for (const w of values) sum += w * w;
+    // The last term covers entries that became subnormal when scaled.
+    const frobenius = addUp(sqrtUp(sumOfSquaresUp(sum, values.length)), mulUp(values.length, 2 ** -1000));
+    const { taps, aliases } = this.#phases;
+    const maker = rows * cols <= PLAIN_ENTRIES ? plainKernels : kernels();
+    const symbol = maker.symbol(values, rows, cols, taps);
+    const flipped =
+      rows !== this.#kernel.channelsOut / this.#kernel.groups || cols !== this.#kernel.channelsIn;
+    return { symbol, rows, terms: cols * aliases, eta: mulUp(this.#error, frobenius), group, flipped };
   }
 
   /** One group's kernel, scaled; at stride 1 with the shorter side as rows (F and Fᵀ have the same norm). */
@@ -208,6 +220,11 @@ class GridTask {
     return { values: flipped, rows: channelsIn, cols: rows };
   }
 
+  #examine(at: Frequency): void {
+    if (this.#options.guarantee === "proof" || at.rows <= PROVED_ROWS) this.#prove(at);
+    else this.#probe(at);
+  }
+
   /** Certifies ‖F‖ ≤ level at the current frequency, raising the level as far as needed. */
   #prove(at: Frequency): void {
     const { symbol, rows, terms, eta } = at;
@@ -223,7 +240,7 @@ class GridTask {
     }
     let shift = this.#level * this.#level;
     if (shift === 0 || symbol.shiftedCholesky(shift) !== null) {
-      const interval = this.#lanczos(at, 1e-9, this.#examined);
+      const interval = this.#lanczos(at, 1e-9);
       for (let raise = 0.2 * this.#options.gap; ; raise *= 4) {
         shift = Math.max(this.#level, interval.guess * (1 + raise)) ** 2;
         if (shift >= trace || symbol.shiftedCholesky(shift) === null) break;
@@ -235,18 +252,18 @@ class GridTask {
   }
 
   /** Lanczos at the current frequency until its bound is met or falls below the level. */
-  #probe(at: Frequency, index: number): void {
+  #probe(at: Frequency): void {
     const total = this.#kernel.groups * this.#frequencies.length;
     const share = this.#options.failureProbability / total;
-    const interval = this.#lanczos(at, share, index);
+    const interval = this.#lanczos(at, share);
     this.#upper = Math.max(this.#upper, addUp(interval.upper, at.eta));
     this.#level = Math.max(this.#level, interval.guess);
   }
 
   /** The current frequency's norm; on ℝ²ᵐ, where each singular value of F appears twice. */
-  #lanczos(at: Frequency, failure: number, index: number): { guess: number; upper: number } {
+  #lanczos(at: Frequency, failure: number): { guess: number; upper: number } {
     const { symbol, rows } = at;
-    const start = new RandomStream(deriveSeed(this.#options.seed, index)).direction(2 * rows);
+    const start = new RandomStream(deriveSeed(this.#options.seed, at.serial)).direction(2 * rows);
     const lanczos = new Lanczos(start, failure);
     const { gap } = this.#options;
     for (;;) {
