@@ -65,6 +65,9 @@ export interface SymbolPeak {
 const SQRT2_UP = up(Math.SQRT2);
 const LANCZOS_LIMIT = 300;
 
+/** Shifts tried at one frequency before its trace, which always bounds, is taken. */
+const MAX_RAISES = 12;
+
 /** Matrices of at most this many rows are factorised even when only a probable bound is asked: that is cheaper. */
 const PROVED_ROWS = 16;
 
@@ -238,17 +241,27 @@ class GridTask {
       if (rows === 1) this.#raiseLower(at, Float64Array.of(1, 0));
       return;
     }
-    let shift = this.#level * this.#level;
-    if (shift === 0 || symbol.shiftedCholesky(shift) !== null) {
-      const interval = this.#lanczos(at, 1e-9);
-      for (let raise = 0.2 * this.#options.gap; ; raise *= 4) {
-        shift = Math.max(this.#level, interval.guess * (1 + raise)) ** 2;
-        if (shift >= trace || symbol.shiftedCholesky(shift) === null) break;
+    const shift = this.#certifiedShift(at, trace);
+    const square = shift === null ? trace : certifiedSquare(shift, rows, growth, gram, trace);
+    this.#upper = Math.max(this.#upper, addUp(sqrtUp(Math.min(square, trace)), eta));
+  }
+
+  /** The smallest tried shift, at least the level squared, whose Cholesky runs to its end; raises the level to it. */
+  #certifiedShift(at: Frequency, trace: number): number | null {
+    const { symbol } = at;
+    if (this.#level > 0 && symbol.shiftedCholesky(this.#level ** 2) === null) return this.#level ** 2;
+    const { guess } = this.#lanczos(at, 1e-9);
+    let raise = 0.2 * this.#options.gap;
+    for (let attempt = 0; attempt < MAX_RAISES; attempt++) {
+      const shift = Math.max(this.#level, guess * (1 + raise)) ** 2;
+      if (!(shift < trace)) return null;
+      if (symbol.shiftedCholesky(shift) === null) {
+        this.#level = Math.sqrt(shift);
+        return shift;
       }
-      this.#level = Math.sqrt(shift);
+      raise *= 4;
     }
-    const square = Math.min(trace, certifiedSquare(shift, rows, growth, gram, trace));
-    this.#upper = Math.max(this.#upper, addUp(sqrtUp(square), eta));
+    return null;
   }
 
   /** Lanczos at the current frequency until its bound is met or falls below the level. */
