@@ -1,12 +1,19 @@
 import { defineConfig } from "tsdown";
 
 export default defineConfig({
-  entry: { index: "src/index.ts", worker: "src/linalg/worker.ts", cli: "src/cli/main.ts" },
+  entry: {
+    index: "src/index.ts",
+    core: "src/core.ts",
+    worker: "src/linalg/worker.ts",
+    cli: "src/cli/main.ts",
+  },
   format: "esm",
-  // Only the command line imports node: modules; index.js and worker.js hold none and load in browsers.
+  // Only the command line imports node: modules; index.js, core.js and worker.js hold none and load in browsers.
   platform: "node",
   target: "es2022",
-  dts: { eager: true },
+  dts: { eager: true, entry: ["src/index.ts", "src/core.ts"] },
   clean: true,
   fixedExtension: false,
+  // Its dearest plugin is the one that writes declarations; saying so at every build helps nobody.
+  inputOptions: { checks: { pluginTimings: false } },
 });

@@ -28,33 +28,11 @@ export type {
 } from "./audit/schema.ts";
 export type { CommonOptions } from "./audit/settings.ts";
 export type { NormalizeMethod } from "./audit/shrink.ts";
+export * from "./core.ts";
 export { FormatError, type FormatErrorCode } from "./formats/errors.ts";
 export type { Model, ModelWarning, OutputFile, TensorEntry } from "./formats/model.ts";
 export { type OpenOptions, openModel } from "./formats/open.ts";
 export type { ByteSource } from "./formats/source.ts";
-export { orthonormalize } from "./linalg/bjorck.ts";
-export type { Bound, Guarantee } from "./linalg/bound.ts";
-export { clipSingularValues } from "./linalg/clip.ts";
-export type { ConvolutionOperator, SizeFreeConvolution } from "./linalg/convolution.ts";
-export {
-  type ConvOptions,
-  type ConvTransposeOptions,
-  conv1d,
-  conv2d,
-  convTranspose,
-  type Kernel,
-} from "./linalg/convolutions.ts";
-export { type DenseOperator, dense, embedding } from "./linalg/dense.ts";
-export { OperatorError } from "./linalg/errors.ts";
-export { frobeniusNorm } from "./linalg/frobenius.ts";
-export type { Boundary, ConvolutionGeometry } from "./linalg/geometry.ts";
-export { spectralNormGradient } from "./linalg/gradient.ts";
-export type { SpectralNormOptions } from "./linalg/norm-options.ts";
-export type { LinearOperator } from "./linalg/operator.ts";
-export { adjointOf, compose, directSum, scale } from "./linalg/operators.ts";
-export { proximalMap, proximalSpectrum, type SpectralPenalty } from "./linalg/proximal.ts";
-export { spectralNorm } from "./linalg/spectral-norm.ts";
-export { type SpectralNormAsyncOptions, spectralNormAsync } from "./linalg/spectral-norm-async.ts";
 export { InputShapeError } from "./network/input-shapes.ts";
 export { PlatformError } from "./platform/builtin.ts";
 export { WriteError } from "./platform/files.ts";
