@@ -103,6 +103,7 @@ async function kernelBounds(
     const answers = { gram: held.products, apply: held.products, symbolBound: symbols };
     return await runIterationAsync(sizedBounds(sized, options), answers, options.signal);
   } finally {
+    operator.release();
     await held.release();
   }
 }

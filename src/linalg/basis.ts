@@ -56,6 +56,11 @@ export class Basis {
     }
   }
 
+  /** Leaves the kernels' memory to others; the basis must not be used afterwards. */
+  release(): void {
+    for (const block of this.#blocks.splice(0)) block.release();
+  }
+
   /** Σ coefficientsⱼ vⱼ. */
   combine(coefficients: Float64Array): Float64Array {
     const sum = new Float64Array(this.#n);

@@ -11,6 +11,7 @@ import type { ConvolutionGeometry } from "./geometry.ts";
 import { Lanczos } from "./lanczos.ts";
 import { lowerBound, type ProductError, productError } from "./lower-bound.ts";
 import { planeWave } from "./plane-wave.ts";
+import { RandomStream } from "./random.ts";
 import { ask, type Iteration } from "./requests.ts";
 import { reshapedFactorUp, reshapedIsLowerBound } from "./reshaped.ts";
 import { addUp, down, gamma, mulUp, sqrtUp, up } from "./rounding.ts";
@@ -35,9 +36,11 @@ const OPERATOR_WORK = 4e10;
 /** Steps the default gap usually takes. */
 const USUAL_STEPS = 80;
 
-/** Looseness a frequency grid aims at when no gap is asked for; below `LEAST` more Cholesky runs buy nothing. */
-const GRID_GAP = 1e-2;
-const LEAST_GRID_GAP = 1e-3;
+/** The grid is tried first where it costs at most this share of Lanczos with the operator. */
+const CHEAPER = 1 / 3;
+
+/** Steps from the grid's peak that a small operator may take; each gains less than the one before. */
+const PEAK_STEPS = 24;
 
 /** A convolution about to be bounded: its kernel's entries are the stored ones times `scale`, a power of two. */
 export interface ConvolutionFacts {
@@ -94,12 +97,48 @@ export function* sizeFreeBounds(
 function* operatorBounds(facts: SizedFacts, options: BoundOptions): Iteration<ConvolutionBounds> {
   const { guarantee } = options;
   if (guarantee === "estimate") return yield* estimateSigma(scaledOperator(facts), options);
-  const step = 2 * product(facts.kernelShape) * facts.positions;
-  const affordable = USUAL_STEPS * step <= OPERATOR_WORK;
-  if (guarantee === "probable" && affordable) return yield* iterated(facts, options);
-  if (guarantee === "proof" && facts.explicitGram !== null)
+  if (guarantee === "proof" && facts.explicitGram !== null) {
     return yield* factorised(facts, facts.explicitGram, options);
-  return yield* gridded(facts, Math.max(4, Math.min(40, Math.floor(OPERATOR_WORK / (4 * step)))), options);
+  }
+  const grid = sizedGrid(facts);
+  const byOperator = USUAL_STEPS * stepWork(facts);
+  const affordable = guarantee === "probable" && byOperator <= OPERATOR_WORK;
+  if (affordable && gridWork(facts, grid) > CHEAPER * byOperator) return yield* iterated(facts, options);
+  const found = yield* gridded(facts, grid, options);
+  const { lower, upper } = found.sigma;
+  const narrow = upper! - lower <= wantedGap(options) * upper! && !options.spectrum;
+  if (narrow || !affordable) return found;
+  return better(yield* iterated(facts, options), found);
+}
+
+/** Multiply–adds of one product AᵀA v. */
+function stepWork({ kernelShape, positions }: SizedFacts): number {
+  return 2 * product(kernelShape) * positions;
+}
+
+/** Multiply–adds of certifying a grid: Gram matrix and Cholesky of one complex matrix per frequency and group. */
+function gridWork({ kernelShape, geometry }: ConvolutionFacts, grid: SymbolGrid): number {
+  const rows = kernelShape[0]! / geometry.groups;
+  const aliases = product(grid.strides);
+  const side = aliases > 1 ? rows : Math.min(rows, kernelShape[1]!);
+  const other = aliases > 1 ? kernelShape[1]! * aliases : Math.max(rows, kernelShape[1]!);
+  return geometry.groups * frequencyCount(grid) * side * side * (other + side / 3);
+}
+
+/** The grid for this input size, unless the one for every size has far fewer frequencies. */
+function sizedGrid(facts: SizedFacts): SymbolGrid {
+  const exact = symbolGrid(facts.kernelShape.slice(2), facts.geometry);
+  const anySize = affordableGrid(facts);
+  return !exact.exact && frequencyCount(anySize) < frequencyCount(exact) / 2 ? anySize : exact;
+}
+
+/** Two enclosures of one number together; both upper ends may have to hold, so their chances add up. */
+function better(a: ConvolutionBounds, b: ConvolutionBounds): ConvolutionBounds {
+  const lower = Math.max(a.sigma.lower, b.sigma.lower);
+  if (a.sigma.upper! <= b.sigma.upper!) return { ...a, sigma: { ...a.sigma, lower } };
+  const chances = [a.sigma.failureProbability, b.sigma.failureProbability].filter((p) => p !== undefined);
+  const failure = chances.length > 0 ? { failureProbability: chances.reduce(addUp) } : {};
+  return { ...b, ...a, sigma: { ...b.sigma, lower, ...failure } };
 }
 
 /** Lanczos on the operator itself. */
@@ -127,39 +166,51 @@ function* factorised(
 }
 
 /** Upper end from the symbol over a grid, lower end from a few steps started at the grid's peak. */
-function* gridded(facts: SizedFacts, steps: number, options: BoundOptions): Iteration<ConvolutionBounds> {
-  const { geometry, kernelShape, scale } = facts;
-  const exact = symbolGrid(kernelShape.slice(2), geometry);
-  const anySize = affordableGrid(facts);
-  const grid = !exact.exact && frequencyCount(anySize) < frequencyCount(exact) / 2 ? anySize : exact;
+function* gridded(facts: SizedFacts, grid: SymbolGrid, options: BoundOptions): Iteration<ConvolutionBounds> {
   const bound = yield* gridBound(grid, options);
-  let lower = grid.exact ? down(bound.lower / scale) : 0;
+  let lower = grid.exact ? bound.lower : 0;
   let details: Details = {};
   if (bound.peak !== null) {
-    const near = yield* nearPeak(facts, bound.peak, grid, steps);
-    lower = Math.max(lower, down(near.lower / scale));
+    const enough = bound.upper * (1 - wantedGap(options));
+    const near = yield* nearPeak(facts, bound.peak, grid, enough, options);
+    lower = Math.max(lower, near.lower);
     details = topVectors(near, options);
   }
-  return {
-    ...details,
-    sigma: upperBound("symbol-grid", lower, up(bound.upper / scale), bound.frequencies, options),
-  };
+  const { scale } = facts;
+  const sigma = upperBound(
+    "symbol-grid",
+    down(lower / scale),
+    up(bound.upper / scale),
+    bound.frequencies,
+    options,
+  );
+  return { ...details, sigma };
 }
 
-function* nearPeak(facts: SizedFacts, peak: SymbolPeak, grid: SymbolGrid, steps: number) {
+/** Lanczos from a plane wave at the grid's peak, until `enough` is reached or a step gains less than 0.1 %. */
+function* nearPeak(
+  facts: SizedFacts,
+  peak: SymbolPeak,
+  grid: SymbolGrid,
+  enough: number,
+  options: BoundOptions,
+) {
   const { geometry, kernelShape } = facts;
   const channelsIn = kernelShape[1]! * geometry.groups;
-  const start = planeWave(peak, grid, geometry.inputSize!, channelsIn, geometry.groups);
-  const length = norm(start);
-  for (let i = 0; i < start.length; i++) start[i]! /= length;
+  const wave = planeWave(peak, grid, geometry.inputSize!, channelsIn, geometry.groups);
+  const length = norm(wave);
+  // On a handful of pixels the wave can vanish; any direction serves then.
+  const start =
+    length > 0 ? wave.map((x) => x / length) : new RandomStream(options.seed).direction(facts.cols);
   const lanczos = new Lanczos(start, 1);
-  let before = 0;
+  const steps = Math.max(3, Math.min(PEAK_STEPS, Math.floor(OPERATOR_WORK / (8 * stepWork(facts)))));
   while (lanczos.steps < steps && !lanczos.closed) {
+    const before = lanczos.sigma;
     lanczos.step(yield* ask({ kind: "gram", vector: lanczos.vector }));
-    if (lanczos.sigma <= before * (1 + 1e-4)) break;
-    before = lanczos.sigma;
+    if (lanczos.sigma >= enough || lanczos.sigma <= before * (1 + 1e-3)) break;
   }
   const vector = lanczos.ritzVector();
+  lanczos.release();
   const image = yield* ask({ kind: "apply", vector });
   return { lower: lowerBound(vector, image, rounding(facts)), vector, image };
 }
@@ -225,13 +276,11 @@ function rounding({ kernelShape, geometry, rows, cols, positions, frobenius }: S
 }
 
 /** The finest of the size-free grids whose certification stays within `SIZE_FREE_WORK`. */
-function affordableGrid({ kernelShape, geometry }: ConvolutionFacts): SymbolGrid {
-  const out = kernelShape[0]! / geometry.groups;
-  const side = Math.min(out, kernelShape[1]!);
-  const work = (grid: SymbolGrid) =>
-    geometry.groups * frequencyCount(grid) * side * out * kernelShape[1]! * product(grid.strides);
-  const grids = [16, 8, 4].map((fineness) => sizeFreeGrid(kernelShape.slice(2), geometry, fineness));
-  return grids.find((grid) => work(grid) <= SIZE_FREE_WORK) ?? grids.at(-1)!;
+function affordableGrid(facts: ConvolutionFacts): SymbolGrid {
+  const grids = [16, 8, 4].map((fineness) =>
+    sizeFreeGrid(facts.kernelShape.slice(2), facts.geometry, fineness),
+  );
+  return grids.find((grid) => gridWork(facts, grid) <= SIZE_FREE_WORK) ?? grids.at(-1)!;
 }
 
 function* gridBound(grid: SymbolGrid, options: BoundOptions): Iteration<SymbolBound> {
@@ -240,10 +289,9 @@ function* gridBound(grid: SymbolGrid, options: BoundOptions): Iteration<SymbolBo
     grid,
     options: {
       guarantee: options.guarantee === "proof" ? "proof" : "probable",
-      gap: Math.max(options.gap ?? GRID_GAP, LEAST_GRID_GAP),
+      gap: wantedGap(options),
       failureProbability: options.failureProbability ?? DEFAULT_FAILURE_PROBABILITY,
       seed: options.seed,
-      floor: 0,
     },
   });
 }

@@ -100,5 +100,7 @@ function denseGram({ starts, columns, values }: SparseRows, n: number, long: num
   }
   const block = kernels().rowBlock("float64", n, long);
   block.load(new Uint8Array(matrix.buffer), 0);
-  return kernels().gramMatrix(block, 1);
+  const gram = kernels().gramMatrix(block, 1);
+  block.release();
+  return gram;
 }

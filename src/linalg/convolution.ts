@@ -41,6 +41,8 @@ export interface ConvolutionOperator extends LinearOperator {
   readonly firstChannelOut: number;
   /** w = AᵀA v, the kernel read once per tile; both of length `cols`. */
   gram(v: Float64Array, w: Float64Array): void;
+  /** Leaves the kernels' memory to others; the operator must not be used afterwards. */
+  release(): void;
 }
 
 /** A convolution whose input size is not known: not a matrix, but its norm has bounds that hold at every size. */
@@ -162,6 +164,10 @@ class UnfoldedConvolution implements ConvolutionOperator {
     this.#product = new Float64Array(Math.max(...this.#blocks.map(({ block }) => block.rows)) * this.#tile);
     this.#input = new Float64Array(this.channelsIn * (taps.pixels + 1));
     this.#output = new Float64Array(this.channelsIn * (taps.pixels + 1));
+  }
+
+  release(): void {
+    for (const { block } of this.#blocks) block.release();
   }
 
   apply(x: Float64Array): Float64Array {

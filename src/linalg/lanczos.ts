@@ -95,6 +95,11 @@ export class Lanczos {
     return values;
   }
 
+  /** Leaves the basis's memory to others; no step may follow. */
+  release(): void {
+    this.#basis.release();
+  }
+
   /** Unit approximation of the top right singular vector. */
   ritzVector(): Float64Array {
     if (this.#theta === 0) return this.#basis.vector(0).slice();

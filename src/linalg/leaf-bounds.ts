@@ -72,7 +72,9 @@ function gramOf({ entries, rows, cols, block }: DenseOperator, scale: number): F
   const bytes = new Uint8Array(entries.buffer, entries.byteOffset, entries.byteLength);
   const flipped = kernels().rowBlock(entries instanceof Float32Array ? "float32" : "float64", cols, rows);
   flipped.load(transposed(bytes, rows, cols, entries.BYTES_PER_ELEMENT), 0);
-  return kernels().gramMatrix(flipped, scale);
+  const gram = kernels().gramMatrix(flipped, scale);
+  flipped.release();
+  return gram;
 }
 
 /** Products with an operator that can, where it knows how, do AᵀA in one pass. */

@@ -54,6 +54,7 @@ export function* probableInterval(options: ProbableOptions): Iteration<ProbableI
     const image = yield* ask({ kind: "apply", vector });
     const lower = lowerBound(vector, image, options.error);
     if (last || upper - lower <= options.gap * upper) {
+      lanczos.release();
       return { lower, upper, steps: lanczos.steps, vector, image, spectrum: lanczos.leadingValues(count) };
     }
     wanted /= 2;

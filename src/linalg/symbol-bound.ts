@@ -36,8 +36,6 @@ export interface SymbolBoundOptions {
   /** For all frequencies together (`probable`). */
   readonly failureProbability: number;
   readonly seed: bigint;
-  /** A value σ₁ is known to reach: frequencies provably below it need no closer look. */
-  readonly floor: number;
   /** Only frequencies with index ≡ part (mod parts), so that threads can share the grid. */
   readonly part?: number;
   readonly parts?: number;
@@ -65,11 +63,17 @@ export interface SymbolPeak {
 const SQRT2_UP = up(Math.SQRT2);
 const LANCZOS_LIMIT = 300;
 
+/**
+ * How far above a new largest frequency's Ritz value the level is set. In random order a grid of n matrices has only
+ * about log n new largest ones, so that a fine step costs little.
+ */
+const LEAST_RAISE = 1e-6;
+
 /** Shifts tried at one frequency before its trace, which always bounds, is taken. */
 const MAX_RAISES = 12;
 
 /** Matrices of at most this many rows are factorised even when only a probable bound is asked: that is cheaper. */
-const PROVED_ROWS = 16;
+const PROVED_ROWS = 64;
 
 /** Group matrices of at most this many entries stay in plain JS: a kernel memory each would cost more. */
 const PLAIN_ENTRIES = 16;
@@ -96,6 +100,16 @@ export function symbolBound(
   const task = new GridTask(kernel, grid, options);
   task.run();
   return task.result();
+}
+
+/** In random order (Fisher–Yates), so that neighbours on the way up to a peak do not each set a new record. */
+function shuffled<T>(items: T[], seed: bigint): T[] {
+  const random = new RandomStream(deriveSeed(seed, -1));
+  for (let i = items.length - 1; i > 0; i--) {
+    const j = Math.floor(random.uniform() * (i + 1));
+    [items[i], items[j]] = [items[j]!, items[i]!];
+  }
+  return items;
 }
 
 /** One group's part of the kernel. */
@@ -147,7 +161,7 @@ class GridTask {
   #lower = 0;
   #upper = 0;
   /** The shift every frequency so far has been compared with (proof), or the level below which to stop (probable). */
-  #level: number;
+  #level = 0;
   #examined = 0;
   #peak: SymbolPeak | null = null;
 
@@ -156,13 +170,12 @@ class GridTask {
     this.#grid = grid;
     this.#options = options;
     this.#phases = new PhaseTable(grid, kernel.size);
-    this.#frequencies = baseFrequencies(grid);
+    this.#frequencies = shuffled(baseFrequencies(grid), options.seed);
     this.#parts = options.parts ?? 1;
     let max = 0;
     for (const w of kernel.values) max = Math.max(max, Math.abs(w));
     this.#scale = max > 0 ? scaleToUnit(max) : 1;
     this.#error = symbolError(kernel.size.length, this.#phases.taps, this.#phases.aliases);
-    this.#level = (options.floor / grid.factor) * this.#scale * Math.sqrt(this.#phases.aliases);
   }
 
   run(): void {
@@ -251,7 +264,7 @@ class GridTask {
     const { symbol } = at;
     if (this.#level > 0 && symbol.shiftedCholesky(this.#level ** 2) === null) return this.#level ** 2;
     const { guess } = this.#lanczos(at, 1e-9);
-    let raise = 0.2 * this.#options.gap;
+    let raise = LEAST_RAISE;
     for (let attempt = 0; attempt < MAX_RAISES; attempt++) {
       const shift = Math.max(this.#level, guess * (1 + raise)) ** 2;
       if (!(shift < trace)) return null;
@@ -287,6 +300,7 @@ class GridTask {
       if (lanczos.upper() <= Math.max(this.#level, lanczos.sigma) * (1 + gap / 2)) break;
     }
     if (lanczos.sigma > this.#lower) this.#raiseLower(at, lanczos.ritzVector());
+    lanczos.release();
     return { guess: lanczos.sigma, upper: lanczos.upper() };
   }
 

@@ -30,6 +30,7 @@ function held<T>(map: Map<number, T>, id: number): T {
  */
 export const tasks = {
   createBlock(id: number, type: StorageType, rows: number, cols: number): void {
+    blocks.get(id)?.release();
     blocks.set(id, kernels().rowBlock(type, rows, cols));
   },
 
@@ -70,6 +71,7 @@ export const tasks = {
     const slab = kernels().rowBlock(type, rows, cols);
     slab.load(bytes, 0);
     const gram = kernels().gramMatrix(slab, scale);
+    slab.release();
     const sum = grams.get(id);
     if (sum === undefined) grams.set(id, gram);
     else for (let i = 0; i < sum.length; i++) sum[i]! += gram[i]!;
@@ -87,6 +89,8 @@ export const tasks = {
   },
 
   release(id: number): void {
+    blocks.get(id)?.release();
+    convolutions.get(id)?.release();
     blocks.delete(id);
     convolutions.delete(id);
     grams.delete(id);
