@@ -47,7 +47,9 @@ function vitest(summary) {
     `--reporter=${join(root, "scripts/test-summary.mjs")}`,
     ...process.argv.slice(2),
   ];
-  const env = { ...process.env, LIPSCHITZ_TEST_SUMMARY: summary };
+  // vitest colours wherever CI is set; in a file that is noise.
+  const plain = process.stdout.isTTY || process.env.FORCE_COLOR ? {} : { NO_COLOR: "1" };
+  const env = { ...process.env, ...plain, LIPSCHITZ_TEST_SUMMARY: summary };
   const child = spawn(process.execPath, args, { cwd: root, env, stdio: ["ignore", "inherit", "inherit"] });
   return new Promise((done, fail) => {
     child.on("error", fail);
