@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,6 +14,11 @@ import { diagonal, safetensorsFile } from "./support/safetensors-file.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const dist = join(root, "dist/index.js");
+const cli = join(root, "dist/cli.js");
+const models = join(root, "../shared/models");
+const hasModels = existsSync(models);
+if (!hasModels)
+  console.log(`docs.test.ts: examples of the command line skipped, no reference models at ${models}`);
 const execute = promisify(execFile);
 
 /** Every page a reader may land on; the generated API reference is not ours to check. */
@@ -78,6 +83,73 @@ describe("snippets in the documentation", () => {
     if (said.length > 0) expect(lines.slice(0, said.length)).toEqual(said);
   });
 });
+
+interface Example {
+  readonly page: string;
+  readonly command: string;
+  readonly shown: string;
+}
+
+/** Blocks that begin with a command line, and what it printed. */
+function sessionsOf(page: string): Example[] {
+  return [...textOf(page).matchAll(/^```\n\$ lipschitz ([^\n]*)\n(.*?)^```$/gms)].map((match) => ({
+    page,
+    command: match[1]!,
+    shown: match[2]!,
+  }));
+}
+
+/** JSON blocks that follow the command line which printed them. */
+function documentsOf(page: string): Example[] {
+  return [...textOf(page).matchAll(/`lipschitz ([^`]*--json)`[^`]*```json\n(.*?)^```$/gms)].map((match) => ({
+    page,
+    command: match[1]!,
+    shown: match[2]!,
+  }));
+}
+
+describe.skipIf(!hasModels)("examples of the command line", () => {
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "lipschitz-docs-"));
+    await copyFile(join(models, "cifar_base_kw.onnx"), join(folder, "cifar_base_kw.onnx"));
+    const whole = safetensorsFile({ "fc1.weight": { shape: [3, 4], values: [...ramp(12)] } });
+    await writeFile(join(folder, "truncated.safetensors"), whole.subarray(0, -20));
+    await lipschitz("normalize cifar_base_kw.onnx --to 2 --method cap -o capped.onnx");
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  async function lipschitz(command: string): Promise<string> {
+    const words = [...command.matchAll(/'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2]!);
+    const seed = words.includes("--seed") ? [] : ["--seed", "1"];
+    const options = { cwd: folder, env: { ...process.env, COLUMNS: "100", NO_COLOR: "1" } };
+    try {
+      const { stdout, stderr } = await execute(process.execPath, [cli, ...words, ...seed], options);
+      return words.includes("--json") ? stdout : stdout + stderr;
+    } catch (error) {
+      // Exit codes other than 0: limits and errors are examples too.
+      const { stdout, stderr } = error as { stdout: string; stderr: string };
+      return stdout + stderr;
+    }
+  }
+
+  it.each(pages.flatMap(sessionsOf))("$page: lipschitz $command", async ({ command, shown }) => {
+    const lines = shown.trimEnd().split("\n");
+    const printed = (await lipschitz(command)).split("\n").slice(0, lines.length);
+    expect(printed).toEqual(lines);
+  });
+
+  it.each(pages.flatMap(documentsOf))("$page: lipschitz $command", async ({ command, shown }) => {
+    const document = JSON.parse(await lipschitz(command));
+    expect(withoutNumbers(JSON.parse(shown))).toEqual(withoutNumbers(document));
+  });
+});
+
+/** A document with every number replaced: digits and thread counts differ between machines. */
+function withoutNumbers(document: unknown): unknown {
+  return JSON.parse(JSON.stringify(document), (_, value) => (typeof value === "number" ? "number" : value));
+}
 
 describe("links in the documentation", () => {
   it.each(pages)("%s", (page) => {
