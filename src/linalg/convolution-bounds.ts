@@ -289,7 +289,6 @@ function* gridBound(grid: SymbolGrid, options: BoundOptions): Iteration<SymbolBo
     grid,
     options: {
       guarantee: options.guarantee === "proof" ? "proof" : "probable",
-      gap: wantedGap(options),
       failureProbability: options.failureProbability ?? DEFAULT_FAILURE_PROBABILITY,
       seed: options.seed,
     },

@@ -31,8 +31,6 @@ export interface KernelTensor {
 
 export interface SymbolBoundOptions {
   readonly guarantee: "probable" | "proof";
-  /** Relative looseness allowed above the grid maximum. */
-  readonly gap: number;
   /** For all frequencies together (`probable`). */
   readonly failureProbability: number;
   readonly seed: bigint;
@@ -64,10 +62,10 @@ const SQRT2_UP = up(Math.SQRT2);
 const LANCZOS_LIMIT = 300;
 
 /**
- * How far above a new largest frequency's Ritz value the level is set. In random order a grid of n matrices has only
- * about log n new largest ones, so that a fine step costs little.
+ * How far the bound may end above the grid's maximum, relatively. Only a new largest frequency has to be resolved
+ * this finely, and in random order a grid of n matrices has about log n of those.
  */
-const LEAST_RAISE = 1e-6;
+const RESOLUTION = 1e-6;
 
 /** Shifts tried at one frequency before its trace, which always bounds, is taken. */
 const MAX_RAISES = 12;
@@ -163,7 +161,8 @@ class GridTask {
   /** The shift every frequency so far has been compared with (proof), or the level below which to stop (probable). */
   #level = 0;
   #examined = 0;
-  #peak: SymbolPeak | null = null;
+  /** Where `lower` was found, and the left singular vector that proves it. */
+  #best: { readonly at: Frequency; readonly x: Float64Array } | null = null;
 
   constructor(kernel: KernelTensor, grid: SymbolGrid, options: SymbolBoundOptions) {
     this.#kernel = kernel;
@@ -201,8 +200,18 @@ class GridTask {
       lower: down(unscaled(down(this.#lower / root))),
       upper: mulUp(up(unscaled(divUp(this.#upper, down(root)))), this.#grid.factor),
       frequencies: this.#examined,
-      peak: this.#peak,
+      peak: this.#peak(),
     };
+  }
+
+  #peak(): SymbolPeak | null {
+    if (this.#best === null) return null;
+    const { at, x } = this.#best;
+    const frequency = this.#frequencies[at.index]!;
+    this.#phases.set(frequency);
+    at.symbol.setFrequency(this.#phases.cos, this.#phases.sin, this.#phases.aliases);
+    const turns = frequency.map((m, a) => m / this.#grid.periods[a]!);
+    return { group: at.group, turns, vector: rightVector(at, x) };
   }
 
   #groupSymbol(group: number): GroupSymbol {
@@ -264,7 +273,7 @@ class GridTask {
     const { symbol } = at;
     if (this.#level > 0 && symbol.shiftedCholesky(this.#level ** 2) === null) return this.#level ** 2;
     const { guess } = this.#lanczos(at, 1e-9);
-    let raise = LEAST_RAISE;
+    let raise = RESOLUTION;
     for (let attempt = 0; attempt < MAX_RAISES; attempt++) {
       const shift = Math.max(this.#level, guess * (1 + raise)) ** 2;
       if (!(shift < trace)) return null;
@@ -291,13 +300,12 @@ class GridTask {
     const { symbol, rows } = at;
     const start = new RandomStream(deriveSeed(this.#options.seed, at.serial)).direction(2 * rows);
     const lanczos = new Lanczos(start, failure);
-    const { gap } = this.#options;
     for (;;) {
       const product = new Float64Array(2 * rows);
       symbol.gram(lanczos.vector, product);
       lanczos.step(product);
       if (lanczos.closed || lanczos.steps >= LANCZOS_LIMIT) break;
-      if (lanczos.upper() <= Math.max(this.#level, lanczos.sigma) * (1 + gap / 2)) break;
+      if (lanczos.upper() <= Math.max(this.#level, lanczos.sigma) * (1 + RESOLUTION)) break;
     }
     if (lanczos.sigma > this.#lower) this.#raiseLower(at, lanczos.ritzVector());
     lanczos.release();
@@ -321,7 +329,6 @@ class GridTask {
     const lower = down(sqrtDown(down(quotient / (1 + 2 * relative))) - eta);
     if (!(lower > this.#lower)) return;
     this.#lower = lower;
-    const turns = this.#frequencies[at.index]!.map((m, a) => m / this.#grid.periods[a]!);
-    this.#peak = { group: at.group, turns, vector: rightVector(at, x) };
+    this.#best = { at, x };
   }
 }

@@ -158,44 +158,63 @@ function flatten(index: readonly number[], counts: readonly number[]): number {
 /** e^{iωq} of every tap at a base frequency and its aliases: what `SymbolKernel.setFrequency` takes. */
 export class PhaseTable {
   readonly #grid: SymbolGrid;
-  readonly #kernelSize: readonly number[];
   readonly #roots: { cos: Float64Array; sin: Float64Array }[];
+  /** Distance of each tap from the first along each axis, dilation included: axis by axis, taps fastest. */
+  readonly #offsets: Int32Array[];
+  /** The fold's shift of each alias along each axis, in steps of the axis's roots. */
+  readonly #shifts: Int32Array[];
   readonly aliases: number;
   readonly taps: number;
   readonly cos: Float64Array;
   readonly sin: Float64Array;
 
   constructor(grid: SymbolGrid, kernelSize: readonly number[]) {
+    const { periods, strides, dilations } = grid;
     this.#grid = grid;
-    this.#kernelSize = kernelSize;
-    this.#roots = grid.periods.map((n) => rootsOfUnity(n));
-    this.aliases = grid.strides.reduce((product, s) => product * s, 1);
+    this.#roots = periods.map((n) => rootsOfUnity(n));
+    this.aliases = strides.reduce((product, s) => product * s, 1);
     this.taps = kernelSize.reduce((product, k) => product * k, 1);
+    this.#offsets = indexTable(this.taps, kernelSize, dilations);
+    this.#shifts = indexTable(
+      this.aliases,
+      strides,
+      periods.map((n, a) => n / strides[a]!),
+    );
     this.cos = new Float64Array(this.aliases * this.taps);
     this.sin = new Float64Array(this.aliases * this.taps);
   }
 
   /** Fills `cos` and `sin` for base frequency m. */
   set(frequency: readonly number[]): void {
-    const { periods, strides, dilations } = this.#grid;
-    for (let alias = 0; alias < this.aliases; alias++) {
-      const shifts = unflatten(alias, strides);
-      const turns = frequency.map((m, a) => m + (shifts[a]! * periods[a]!) / strides[a]!);
-      for (let tap = 0; tap < this.taps; tap++) {
-        const position = unflatten(tap, this.#kernelSize);
-        let c = 1;
-        let s = 0;
-        for (let a = 0; a < periods.length; a++) {
-          const step = (turns[a]! * position[a]! * dilations[a]!) % periods[a]!;
-          const rootCos = this.#roots[a]!.cos[step]!;
-          const rootSin = this.#roots[a]!.sin[step]!;
-          const nextCos = c * rootCos - s * rootSin;
-          s = c * rootSin + s * rootCos;
-          c = nextCos;
-        }
-        this.cos[alias * this.taps + tap] = c;
-        this.sin[alias * this.taps + tap] = s;
-      }
+    this.cos.fill(1);
+    this.sin.fill(0);
+    for (let axis = 0; axis < frequency.length; axis++) this.#multiplyAxis(axis, frequency[axis]!);
+  }
+
+  /** Multiplies every phase by its factor along one axis. */
+  #multiplyAxis(axis: number, turn: number): void {
+    const { cos, sin, taps } = this;
+    const roots = this.#roots[axis]!;
+    const offsets = this.#offsets[axis]!;
+    const shifts = this.#shifts[axis]!;
+    const period = this.#grid.periods[axis]!;
+    for (let at = 0; at < cos.length; at++) {
+      const step = ((turn + shifts[Math.floor(at / taps)]!) * offsets[at % taps]!) % period;
+      const c = cos[at]!;
+      const s = sin[at]!;
+      cos[at] = c * roots.cos[step]! - s * roots.sin[step]!;
+      sin[at] = c * roots.sin[step]! + s * roots.cos[step]!;
     }
   }
+}
+
+/** For each axis, the multi-index of every flat index below `count`, times the axis's factor. */
+function indexTable(count: number, sizes: readonly number[], factors: readonly number[]): Int32Array[] {
+  const tables = sizes.map(() => new Int32Array(count));
+  for (let flat = 0; flat < count; flat++) {
+    unflatten(flat, sizes).forEach((index, axis) => {
+      tables[axis]![flat] = index * factors[axis]!;
+    });
+  }
+  return tables;
 }
