@@ -34,7 +34,15 @@ export {
   type ScaledOperator,
   scale,
 } from "./linalg/operators.ts";
+export {
+  type PowerMethodOptions,
+  type PowerResult,
+  type PowerState,
+  powerMethod,
+  powerState,
+} from "./linalg/power-method.ts";
 export { proximalMap, proximalSpectrum, type SpectralPenalty } from "./linalg/proximal.ts";
+export { type SingularValues, type SingularValuesOptions, singularValues } from "./linalg/singular-values.ts";
 export { spectralNorm } from "./linalg/spectral-norm.ts";
 export { type SpectralNormAsyncOptions, spectralNormAsync } from "./linalg/spectral-norm-async.ts";
 export { type SingularValueDecomposition, singularValueDecomposition } from "./linalg/svd.ts";

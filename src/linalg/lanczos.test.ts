@@ -35,7 +35,7 @@ describe("Lanczos", () => {
     expect(Math.abs(lanczos.sigma - 10)).toBeLessThan(1e-12);
     expect(lanczos.upper()).toBeGreaterThanOrEqual(10);
     expect(lanczos.upper()).toBeLessThan(10 * (1 + 1e-9));
-    const values = lanczos.leadingValues(8);
+    const values = lanczos.leadingValues(8, 0.01);
     expect(values.length).toBe(8);
     values.forEach((value, i) => {
       expect(Math.abs(value / s[i]! - 1)).toBeLessThan(0.01);

@@ -1,5 +1,6 @@
 import { Basis, dot, norm } from "./basis.ts";
 import { polynomialUpper, startOverlap } from "./polynomial-bound.ts";
+import { ask, type Iteration } from "./requests.ts";
 import { sqrtUp } from "./rounding.ts";
 import { leadingRitzValues, ritzResidual, topRitzValue, topRitzVector } from "./tridiagonal.ts";
 
@@ -80,16 +81,23 @@ export class Lanczos {
     this.#vector = w;
   }
 
+  /** Steps until `steps` have been taken or the Krylov space closes. */
+  *run(steps: number): Iteration<void> {
+    while (this.steps < steps && !this.closed) {
+      this.step(yield* ask({ kind: "gram", vector: this.vector }));
+    }
+  }
+
   /**
-   * Leading singular values, largest first: the Ritz values whose residual places a true σ within 1 %, up to the
-   * first that does not. A repeated σ appears once.
+   * Leading singular values, largest first: the Ritz values whose residual places a true σ within the relative
+   * tolerance, up to the first that does not. A repeated σ appears once.
    */
-  leadingValues(count: number): number[] {
+  leadingValues(count: number, tolerance: number): number[] {
     const k = this.steps;
     const values: number[] = [];
     for (const theta of leadingRitzValues(this.#diagonal, this.#off, k, count)) {
       if (!(theta > 1e-24 * this.#theta)) break;
-      if (ritzResidual(this.#diagonal, this.#off, k, theta) > 0.02 * theta) break;
+      if (ritzResidual(this.#diagonal, this.#off, k, theta) > 2 * tolerance * theta) break;
       values.push(Math.sqrt(theta));
     }
     return values;

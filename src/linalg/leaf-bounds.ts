@@ -78,7 +78,7 @@ function gramOf({ entries, rows, cols, block }: DenseOperator, scale: number): F
 }
 
 /** Products with an operator that can, where it knows how, do AᵀA in one pass. */
-function productAnswers(
+export function productAnswers(
   operator: LinearOperator & { gram?: (v: Float64Array, w: Float64Array) => void },
 ): Answers {
   return {
@@ -139,6 +139,14 @@ function compositionBound(composition: CompositionOperator, options: BoundOption
   };
 }
 
+/** How far the operator's computed products may be from the true ones. */
+export function operatorError(operator: LinearOperator): ProductError {
+  const [leaf, ...others] = leavesOf(operator);
+  if (others.length === 0 && leaf!.leaf.kind === "composition") return compositionError(leaf!.leaf.parts);
+  // Sums of products no longer than the larger side, scalings and block structure included.
+  return productError(Math.max(operator.rows, operator.cols) + 4, Math.min(operator.rows, operator.cols));
+}
+
 function opaqueBound(operator: OpaqueOperator, options: BoundOptions): Bound {
   if (options.guarantee === "proof") {
     throw new OperatorError(
@@ -147,8 +155,7 @@ function opaqueBound(operator: OpaqueOperator, options: BoundOptions): Bound {
       '"probable" or "estimate"',
     );
   }
-  const terms = Math.max(operator.rows, operator.cols);
-  return productsBound(operator, productError(terms, Math.min(operator.rows, operator.cols)), options);
+  return productsBound(operator, operatorError(operator), options);
 }
 
 /** Bounds from products alone. */

@@ -9,6 +9,9 @@ export const MAX_LANCZOS_STEPS = 600;
 /** Steps that usually bring one more leading singular value within 1 %. */
 const STEPS_PER_VALUE = 3;
 
+/** Relative accuracy of the leading singular values a run gives besides. */
+const SPECTRUM_TOLERANCE = 0.01;
+
 /** What a Lanczos run is asked for. */
 export interface ProbableOptions {
   /** Length of v. */
@@ -55,7 +58,14 @@ export function* probableInterval(options: ProbableOptions): Iteration<ProbableI
     const lower = lowerBound(vector, image, options.error);
     if (last || upper - lower <= options.gap * upper) {
       lanczos.release();
-      return { lower, upper, steps: lanczos.steps, vector, image, spectrum: lanczos.leadingValues(count) };
+      return {
+        lower,
+        upper,
+        steps: lanczos.steps,
+        vector,
+        image,
+        spectrum: lanczos.leadingValues(count, SPECTRUM_TOLERANCE),
+      };
     }
     wanted /= 2;
   }
