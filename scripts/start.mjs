@@ -47,15 +47,16 @@ const say = values.quiet
 
 const ownReport = reportTarget();
 if (ownReport !== undefined) mkdirSync(reports, { recursive: true });
-if (example) say(`Auditing an example, ${EXAMPLE.about}:\n${EXAMPLE.file}\n`);
-const began = Date.now();
+if (example) say(`Auditing an example, ${EXAMPLE.about}, and writing an HTML report.\n`);
+const before = ownReport !== undefined && writtenAt(pageOf(ownReport));
 process.exitCode = await audit([
   ...(example ? [EXAMPLE.file, ...(values.input === undefined ? EXAMPLE.options : [])] : []),
   ...words,
   ...(ownReport === undefined ? [] : ["--html", ownReport]),
 ]);
-const page = ownReport !== undefined && writtenPage(ownReport);
-if (page) say(`\nOpen ${pathToFileURL(page)} in a browser.`);
+if (ownReport !== undefined && writtenAt(pageOf(ownReport)) !== before) {
+  say(`\nOpen ${pathToFileURL(pageOf(ownReport))} in a browser.`);
+}
 if (example && process.exitCode === 0) say("Audit your own: npm start -- FILE");
 
 /** Where the report goes when nobody says; none for a pattern, which may match one file or many. */
@@ -66,10 +67,13 @@ function reportTarget() {
   return files.length > 1 ? reports : join(reports, `${basename(files[0])}.html`);
 }
 
-/** The page to open, unless the audit ended before it was written. */
-function writtenPage(target) {
-  const page = target.endsWith(".html") ? target : join(target, "index.html");
-  return existsSync(page) && statSync(page).mtimeMs >= began - 1000 ? page : undefined;
+function pageOf(target) {
+  return target.endsWith(".html") ? target : join(target, "index.html");
+}
+
+/** An audit that ends early leaves an older report as it was. */
+function writtenAt(page) {
+  return statSync(page, { throwIfNoEntry: false })?.mtimeMs;
 }
 
 /** @returns {Promise<number>} the exit code. */
@@ -80,6 +84,7 @@ function audit(args) {
     cwd,
     stdio: "inherit",
   });
+  process.on("SIGTERM", () => child.kill("SIGTERM"));
   return new Promise((done, fail) => {
     child.on("error", fail);
     child.on("close", (code) => done(code ?? 130));
