@@ -44,7 +44,7 @@ describe.skipIf(!present)("the built package in Chromium, unbundled", () => {
   it("bounds matrices and convolutions, on one thread and on workers", async () => {
     const bounds = await evaluate(`
       const { conv2d, dense, spectralNorm, spectralNormAsync } = await import("/dist/core.js");
-      const n = 300;
+      const n = 1500;
       const diagonal = new Float32Array(n * n);
       for (let i = 0; i < n; i++) diagonal[i * n + i] = 4 / (i + 1);
       const matrix = dense(diagonal, n, n);
@@ -56,6 +56,7 @@ describe.skipIf(!present)("the built package in Chromium, unbundled", () => {
         await spectralNormAsync(box, { threads: 2 }),
       ].map(({ lower, upper }) => [lower, upper]);
     `);
+    expect(page.workers()).toHaveLength(2);
     const expected = [4, 4, 9];
     for (const [i, [lower, upper]] of (bounds as [number, number][]).entries()) {
       expect(lower).toBeLessThanOrEqual(expected[i]!);
