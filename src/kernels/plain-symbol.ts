@@ -1,4 +1,5 @@
 import { expectLength, expectSize } from "./checks.ts";
+import { directGramError } from "./gram-error.ts";
 import type { FailedPivot, SymbolKernel } from "./types.ts";
 
 /** Convolution symbols in plain JS; see `SymbolKernel`. */
@@ -7,6 +8,7 @@ export class PlainSymbol implements SymbolKernel {
   readonly #rows: number;
   readonly #cols: number;
   readonly #taps: number;
+  #gramError = Number.POSITIVE_INFINITY;
   #width = 0;
   #re = new Float64Array(0);
   #im = new Float64Array(0);
@@ -28,6 +30,7 @@ export class PlainSymbol implements SymbolKernel {
     expectSize("aliases", aliases, 1);
     expectLength("cos", cos, aliases * this.#taps);
     expectLength("sin", sin, aliases * this.#taps);
+    this.#gramError = Number.POSITIVE_INFINITY;
     this.#width = this.#cols * aliases;
     this.#re = new Float64Array(this.#rows * this.#width);
     this.#im = new Float64Array(this.#rows * this.#width);
@@ -86,6 +89,10 @@ export class PlainSymbol implements SymbolKernel {
     }
   }
 
+  get gramError(): number {
+    return this.#gramError;
+  }
+
   formGram(): { trace: number } {
     const n = this.#rows;
     const width = this.#width;
@@ -109,7 +116,12 @@ export class PlainSymbol implements SymbolKernel {
       }
       trace += this.#gramRe[i * n + i]!;
     }
+    this.#gramError = directGramError(width);
     return { trace };
+  }
+
+  gramMatrix(): { re: Float64Array; im: Float64Array } {
+    return { re: this.#gramRe.slice(), im: this.#gramIm.slice() };
   }
 
   shiftedCholesky(shift: number): FailedPivot {

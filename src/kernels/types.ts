@@ -66,8 +66,17 @@ export interface Kernels {
   /**
    * A symbol calculator for a real convolution kernel: rows × cols × taps, row-major float64 (taps fastest).
    * For weights cosᵩ, sinᵩ per tap: Re = Σ W cos, Im = −Σ W sin.
+   * @param lattice tell it when Gram matrices of many frequencies will be formed: work may then be shared among them.
    */
-  symbol(kernel: Float64Array, rows: number, cols: number, taps: number): SymbolKernel;
+  symbol(kernel: Float64Array, rows: number, cols: number, taps: number, lattice?: TapLattice): SymbolKernel;
+}
+
+/** How the taps lie. It is only made use of: results are right for waves of any kind. */
+export interface TapLattice {
+  /** Taps per axis, row-major; their product is the number of taps. */
+  readonly size: readonly number[];
+  /** About how many times `formGram` will be called. */
+  readonly frequencies: number;
 }
 
 /** Symbols F(ω) of one convolution kernel, and what a proof needs of them, one frequency at a time. */
@@ -85,9 +94,18 @@ export interface SymbolKernel {
   gram(x: Float64Array, y: Float64Array): void;
   /**
    * Hermitian Gram G = F Fᴴ of the current matrix (rows × rows), then Cholesky of shift·I − G, all kept inside.
-   * Real and imaginary parts are computed by real dot products (so componentwise real error bounds apply).
+   * G is right within `gramError`; the factorisation is made of real operations, plain or blocked, no inverted blocks.
    * Call `formGram` once per frequency, then `shiftedCholesky` for as many shifts as needed.
+   * @returns trace ‖F‖_F², as a float64 sum of the 2·cols·aliases squares of each row, then of the rows' sums.
    */
   formGram(): { trace: number };
+  /**
+   * An upper bound of ‖fl(G) − G‖_F / ‖F‖_F² (so of the spectral norm too) for the Gram matrix last formed, where
+   * F is the current matrix as `matrix` returns it. Holds unless numbers overflow or underflow. ∞ after
+   * `setFrequency`, until `formGram`.
+   */
+  readonly gramError: number;
+  /** Copies the Gram matrix out (rows × rows, row-major; upper triangle unspecified), for tests. */
+  gramMatrix(): { re: Float64Array; im: Float64Array };
   shiftedCholesky(shift: number): FailedPivot;
 }

@@ -6,12 +6,13 @@ const MAX_BYTES = 65535 * PAGE;
 
 const compiled = new Map<string, WebAssembly.Module>();
 
-/** The module of a generated base64 string, compiled on first use. */
-function compile(base64: string): WebAssembly.Module {
-  let module = compiled.get(base64);
+/** The module of a generated string of hexadecimal digits, compiled on first use. */
+function compile(digits: string): WebAssembly.Module {
+  let module = compiled.get(digits);
   if (!module) {
-    module = new WebAssembly.Module(Uint8Array.from(atob(base64), (char) => char.charCodeAt(0)));
-    compiled.set(base64, module);
+    const byte = (_: unknown, i: number) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16);
+    module = new WebAssembly.Module(Uint8Array.from({ length: digits.length / 2 }, byte));
+    compiled.set(digits, module);
   }
   return module;
 }
@@ -25,11 +26,11 @@ export class KernelMemory<Exports> {
    * @param bytes size of the memory, zero-filled; `what` names it in errors.
    * @throws RangeError when that exceeds the address space or what the engine gives.
    */
-  constructor(base64: string, bytes: number, what: string) {
+  constructor(digits: string, bytes: number, what: string) {
     checkSize(bytes, what);
     const memory = takeSpare(bytes) ?? allocate(bytes, what);
     this.#memory = memory;
-    this.exports = new WebAssembly.Instance(compile(base64), { env: { memory } }).exports as Exports;
+    this.exports = new WebAssembly.Instance(compile(digits), { env: { memory } }).exports as Exports;
   }
 
   get #live(): WebAssembly.Memory {

@@ -1,10 +1,12 @@
 import { expectLength, expectSize } from "./checks.ts";
+import { directGramError } from "./gram-error.ts";
 import { symbol } from "./symbol.wasm.ts";
-import type { FailedPivot, SymbolKernel } from "./types.ts";
+import type { FailedPivot, SymbolKernel, TapLattice } from "./types.ts";
+import { type LagExports, lagBytes, WasmLags, worthwhileLags } from "./wasm-lags.ts";
 import { KernelMemory } from "./wasm-module.ts";
 
 /** What assembly/symbol.ts exports; matrices are packed by groups of four rows, triangles by 4 × 4 tiles. */
-interface SymbolExports {
+interface SymbolExports extends LagExports {
   setFrequency(
     kernel: number,
     groups: number,
@@ -24,6 +26,7 @@ interface SymbolExports {
     groups: number,
     sign: number,
   ): void;
+  squares(symbol: number, groups: number, width: number): number;
   shiftTiles(from: number, to: number, n: number, shift: number): void;
   cholesky(tiles: number, groups: number, packed: number): number;
 }
@@ -50,11 +53,15 @@ export class WasmSymbol implements SymbolKernel {
   readonly #kernel: number;
   /** Where the parts begin that depend on the number of aliases. */
   readonly #end: number;
+  readonly #lags: WasmLags | undefined;
+  #aliases = 1;
+  #waves = { cos: new Float64Array(0), sin: new Float64Array(0) };
+  #gramError = Number.POSITIVE_INFINITY;
   #width = 0;
   #symbol = 0;
   #products = 0;
 
-  constructor(kernel: Float64Array, rows: number, cols: number, taps: number) {
+  constructor(kernel: Float64Array, rows: number, cols: number, taps: number, lattice?: TapLattice) {
     expectSize("rows", rows, 1);
     expectSize("cols", cols, 1);
     expectSize("taps", taps, 1);
@@ -68,9 +75,13 @@ export class WasmSymbol implements SymbolKernel {
     this.#factor = this.#gram + this.#triangleBytes;
     this.#panel = this.#factor + this.#triangleBytes;
     this.#kernel = this.#panel + 64 * DEPTH * this.#groups;
-    this.#end = this.#kernel + 32 * cols * taps * this.#groups;
+    const lags = lattice && worthwhileLags(lattice, rows, cols, taps);
+    const free = this.#kernel + 32 * cols * taps * this.#groups;
+    this.#end = free + (lags ? lagBytes(lags, this.#groups) : 0);
     this.#memory = new KernelMemory(symbol, this.#end, this.#title);
     this.#loadKernel(kernel);
+    const packed = { address: this.#kernel, groups: this.#groups, cols, taps };
+    this.#lags = lags && new WasmLags(this.#memory, lags, packed, kernel, free, this.#end, this.#title);
   }
 
   get #title(): string {
@@ -96,6 +107,9 @@ export class WasmSymbol implements SymbolKernel {
     const count = aliases * this.#taps;
     expectLength("cos", cos, count);
     expectLength("sin", sin, count);
+    this.#gramError = Number.POSITIVE_INFINITY;
+    this.#aliases = aliases;
+    this.#waves = { cos: cos.slice(), sin: sin.slice() };
     this.#width = this.#cols * aliases;
     this.#products = this.#end + 16 * count;
     this.#symbol = this.#products + 32 * this.#width;
@@ -133,6 +147,24 @@ export class WasmSymbol implements SymbolKernel {
   }
 
   formGram(): { trace: number } {
+    const trace = this.#memory.exports.squares(this.#symbol, this.#groups, this.#width);
+    this.#gramError = this.#shareLags(trace) ?? this.#multiply();
+    return { trace };
+  }
+
+  get gramError(): number {
+    return this.#gramError;
+  }
+
+  #shareLags(trace: number): number | null {
+    if (!this.#lags) return null;
+    const squareSum = trace * (1 - (2 * this.#width + this.#rows + 4) * 2 ** -52);
+    const { cos, sin } = this.#waves;
+    return this.#lags.form(cos, sin, this.#aliases, squareSum, this.#gram);
+  }
+
+  /** F Fᴴ by its definition. */
+  #multiply(): number {
     this.#memory.doubles(this.#gram, this.#triangleBytes / 8).fill(0);
     const groupBytes = 64 * this.#width;
     for (let first = 0; first < this.#width; first += DEPTH) {
@@ -140,17 +172,23 @@ export class WasmSymbol implements SymbolKernel {
       const start = this.#symbol + 64 * first;
       this.#memory.exports.addGram(this.#gram, start, groupBytes, bytes, 0, this.#groups, 1);
     }
-    return { trace: this.#trace() };
+    return directGramError(this.#width);
   }
 
-  #trace(): number {
+  gramMatrix(): { re: Float64Array; im: Float64Array } {
+    const n = this.#rows;
+    const re = new Float64Array(n * n);
+    const im = new Float64Array(n * n);
     const tiles = this.#memory.doubles(this.#gram, this.#triangleBytes / 8);
-    let trace = 0;
-    for (let i = 0; i < this.#rows; i++) {
+    for (let i = 0; i < n; i++) {
       const g = Math.floor(i / 4);
-      trace += tiles[32 * ((g * (g + 1)) / 2 + g) + 9 * (i % 4)]!;
+      for (let j = 0; j <= i; j++) {
+        const at = 32 * ((g * (g + 1)) / 2) + 8 * j + (i % 4);
+        re[i * n + j] = tiles[at]!;
+        im[i * n + j] = tiles[at + 4]!;
+      }
     }
-    return trace;
+    return { re, im };
   }
 
   shiftedCholesky(shift: number): FailedPivot {

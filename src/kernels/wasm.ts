@@ -9,5 +9,5 @@ export const wasmKernels: Kernels = {
   rowBlock: (type, rows, cols) => new WasmRowBlock(type, rows, cols),
   gramMatrix,
   shiftedCholesky,
-  symbol: (kernel, rows, cols, taps) => new WasmSymbol(kernel, rows, cols, taps),
+  symbol: (kernel, rows, cols, taps, lattice) => new WasmSymbol(kernel, rows, cols, taps, lattice),
 };

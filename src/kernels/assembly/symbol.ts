@@ -2,6 +2,8 @@
 export { complexHalfTile } from "./complex-tile";
 export { cholesky, panelRow, shiftTiles } from "./cholesky";
 export { addGram, updateTiles } from "./gram";
+export { addLags, addPairs, packTaps, weighLags } from "./lags";
+export { realTile } from "./tile";
 
 /**
  * One alias of the symbol for one group: Re = Σ W cos, Im = −Σ W sin. `kernel` holds for each of `cols` columns and
@@ -96,4 +98,19 @@ export function gram(symbol: usize, groups: usize, width: usize, x: usize, t: us
   memory.fill(t, 0, 32 * width);
   for (let g: usize = 0; g < groups; g++) adjointGroup(symbol + 64 * width * g, width, x + 64 * g, t);
   for (let g: usize = 0; g < groups; g++) applyGroup(symbol + 64 * width * g, width, t, y + 64 * g);
+}
+
+/** ‖F‖_F²: squares summed row by row, then the rows' sums. */
+export function squares(symbol: usize, groups: usize, width: usize): f64 {
+  let u = f64x2.splat(0);
+  for (const last = symbol + 64 * width * groups; symbol != last;) {
+    let s = f64x2.splat(0), t = s;
+    for (const end = symbol + 64 * width; symbol != end; symbol += 32) {
+      const x = v128.load(symbol), y = v128.load(symbol, 16);
+      s = f64x2.add(s, f64x2.mul(x, x));
+      t = f64x2.add(t, f64x2.mul(y, y));
+    }
+    u = f64x2.add(u, f64x2.add(s, t));
+  }
+  return f64x2.extract_lane(u, 0) + f64x2.extract_lane(u, 1);
 }
