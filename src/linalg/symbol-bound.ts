@@ -253,7 +253,6 @@ class GridTask {
   /** Certifies ‖F‖ ≤ level at the current frequency, raising the level as far as needed. */
   #prove(at: Frequency): void {
     const { symbol, rows, terms, eta } = at;
-    const gram = mulUp(SQRT2_UP, gamma(2 * terms));
     const growth = mulUp(SQRT2_UP, gamma(2 * rows + 4));
     // Every entry of the trace is a sum of 2·terms squares.
     const trace = up(symbol.formGram().trace * (1 + (2 * terms + rows + 4) * 2 ** -52));
@@ -264,7 +263,7 @@ class GridTask {
       return;
     }
     const shift = this.#certifiedShift(at, trace);
-    const square = shift === null ? trace : certifiedSquare(shift, rows, growth, gram, trace);
+    const square = shift === null ? trace : certifiedSquare(shift, rows, growth, symbol.gramError, trace);
     this.#upper = Math.max(this.#upper, addUp(sqrtUp(Math.min(square, trace)), eta));
   }
 
