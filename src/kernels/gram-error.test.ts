@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { directGramError } from "./gram-error.ts";
 import { plainKernels, wasmKernels } from "./index.ts";
+import { magnitude } from "./lags.ts";
 import { generator, integers, reals } from "./test-data.ts";
 import type { SymbolKernel, TapLattice } from "./types.ts";
 
@@ -179,6 +180,12 @@ describe.each([wasmKernels, plainKernels])("gramError ($name)", (K) => {
     set(symbol, waves([1], [[0]]));
     expect(symbol.gramError).toBe(Number.POSITIVE_INFINITY);
   });
+});
+
+it("magnitude bounds the squared norm of the taps' sizes from above, closely", () => {
+  const bound = magnitude(Float64Array.of(1, -2, 3, 4, 0, -1, 0.5, 0.25, -0.25), 3);
+  expect(bound).toBeGreaterThanOrEqual(62);
+  expect(bound).toBeLessThan(62 * (1 + 1e-11));
 });
 
 describe("Gram matrices from lags", () => {
