@@ -102,7 +102,7 @@ function gridUpper(
     size: kernelShape.slice(2),
   };
   const grid = symbolGrid(tensor.size, geometry);
-  return symbolBound(tensor, grid, { guarantee, gap: 1e-2, failureProbability: 1e-9, seed }).upper;
+  return symbolBound(tensor, grid, { guarantee, failureProbability: 1e-9, seed }).upper;
 }
 
 /** σ₁ by SVD, also where the entries' squares leave float64's range. */

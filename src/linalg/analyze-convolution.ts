@@ -4,10 +4,11 @@ import { analyzeMatrix } from "./analyze-matrix.ts";
 import type { AnalyzeOptions, MatrixAnalysis } from "./analyze-options.ts";
 import type { Bound } from "./bound.ts";
 import { convolution } from "./convolution.ts";
-import { type ConvolutionBounds, sizedBounds, sizeFreeBounds } from "./convolution-bounds.ts";
+import { type ConvolutionBounds, sizedBounds, sizeFreeBounds, tightest } from "./convolution-bounds.ts";
 import { convolutionGram, hasExplicitGram } from "./convolution-gram.ts";
 import type { ConvolutionGeometry } from "./geometry.ts";
 import { holdConvolution } from "./held-convolution.ts";
+import { groupedBounds, type Pausing } from "./kernel-bounds.ts";
 import { safeScale } from "./matrix-bounds.ts";
 import { type ElementType, storageBytes, storageType, toStorage } from "./matrix-source.ts";
 import { threads as openThreads } from "./pool.ts";
@@ -38,6 +39,9 @@ export interface ConvolutionAnalysis extends MatrixAnalysis {
 
 /** Multiply–adds of one step below which one thread finishes sooner than a second one starts. */
 const THREADED_WORK = 2e7;
+
+/** Longest the event loop waits for work on the calling thread. */
+const TURN_MS = 50;
 
 /**
  * σ₁ of the true operator of a stored convolution (its geometry at the given input size, or a bound for every size
@@ -92,6 +96,11 @@ async function kernelBounds(
   if (geometry.inputSize === undefined) {
     return runIterationAsync(sizeFreeBounds(facts, options), { symbolBound: symbols }, options.signal);
   }
+  if (geometry.groups > 1) {
+    const stored = scale === 1 ? values : values.map((w) => w / scale);
+    const largest = await looking(groupedBounds(stored, kernelShape, geometry, options), options.signal);
+    return { ...largest, sigma: tightest(largest.sigma, facts) };
+  }
   const operator = convolution(values, kernelShape, geometry);
   const positions = product(operator.outputSize);
   const threads = openThreads(values.length * positions >= THREADED_WORK ? options.threads : 1);
@@ -106,6 +115,21 @@ async function kernelBounds(
     operator.release();
     await held.release();
   }
+}
+
+/** Runs pausing work, giving the event loop a turn now and then and stopping there when `signal` aborts. */
+async function looking<Result>(work: Pausing<Result>, signal: AbortSignal | undefined): Promise<Result> {
+  let state = work.next();
+  let turn = performance.now();
+  while (!state.done) {
+    if (performance.now() - turn > TURN_MS) {
+      await new Promise((resolve) => setTimeout(resolve));
+      signal?.throwIfAborted();
+      turn = performance.now();
+    }
+    state = work.next();
+  }
+  return state.value;
 }
 
 /** Answers `symbolBound` with the frequencies shared among threads. */

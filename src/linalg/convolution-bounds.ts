@@ -22,7 +22,7 @@ import {
   type ScaledOperator,
   topVectors,
 } from "./scaled-iterations.ts";
-import type { SymbolBound, SymbolPeak } from "./symbol-bound.ts";
+import { type SymbolBound, type SymbolBoundOptions, type SymbolPeak, symbolBound } from "./symbol-bound.ts";
 import { frequencyCount, mostCopies, type SymbolGrid, sizeFreeGrid, symbolGrid } from "./symbol-grid.ts";
 import { product } from "./taps.ts";
 import { certifiedNorm } from "./verified-cholesky.ts";
@@ -31,7 +31,7 @@ import { certifiedNorm } from "./verified-cholesky.ts";
 const SIZE_FREE_WORK = 2e10;
 
 /** Multiply–adds worth spending on Lanczos with the operator itself; beyond, the symbol bounds it from above. */
-const OPERATOR_WORK = 4e10;
+const OPERATOR_WORK = 8e9;
 
 /** Steps the default gap usually takes. */
 const USUAL_STEPS = 80;
@@ -53,6 +53,8 @@ export interface ConvolutionFacts {
   /** Bounds of the stored kernel reshaped to c_out × (c_in/groups · k). */
   readonly reshaped: Bound;
 }
+
+type Shape = Pick<ConvolutionFacts, "kernelShape" | "geometry">;
 
 /** A convolution at a known input size. */
 export interface SizedFacts extends ConvolutionFacts {
@@ -117,7 +119,7 @@ function stepWork({ kernelShape, positions }: SizedFacts): number {
 }
 
 /** Multiply–adds of certifying a grid: Gram matrix and Cholesky of one complex matrix per frequency and group. */
-function gridWork({ kernelShape, geometry }: ConvolutionFacts, grid: SymbolGrid): number {
+function gridWork({ kernelShape, geometry }: Shape, grid: SymbolGrid): number {
   const rows = kernelShape[0]! / geometry.groups;
   const aliases = product(grid.strides);
   const side = aliases > 1 ? rows : Math.min(rows, kernelShape[1]!);
@@ -126,7 +128,7 @@ function gridWork({ kernelShape, geometry }: ConvolutionFacts, grid: SymbolGrid)
 }
 
 /** The grid for this input size, unless the one for every size has far fewer frequencies. */
-function sizedGrid(facts: SizedFacts): SymbolGrid {
+function sizedGrid(facts: Shape): SymbolGrid {
   const exact = symbolGrid(facts.kernelShape.slice(2), facts.geometry);
   const anySize = affordableGrid(facts);
   return !exact.exact && frequencyCount(anySize) < frequencyCount(exact) / 2 ? anySize : exact;
@@ -203,7 +205,7 @@ function* nearPeak(
   const start =
     length > 0 ? wave.map((x) => x / length) : new RandomStream(options.seed).direction(facts.cols);
   const lanczos = new Lanczos(start, 1);
-  const steps = Math.max(3, Math.min(PEAK_STEPS, Math.floor(OPERATOR_WORK / (8 * stepWork(facts)))));
+  const steps = Math.max(1, Math.min(PEAK_STEPS, Math.floor(OPERATOR_WORK / (8 * stepWork(facts)))));
   while (lanczos.steps < steps && !lanczos.closed) {
     const before = lanczos.sigma;
     lanczos.step(yield* ask({ kind: "gram", vector: lanczos.vector }));
@@ -213,6 +215,23 @@ function* nearPeak(
   lanczos.release();
   const image = yield* ask({ kind: "apply", vector });
   return { lower: lowerBound(vector, image, rounding(facts)), vector, image };
+}
+
+/** The symbol's upper bound alone of an ungrouped convolution at a known input size. */
+export function gridUpper(
+  values: Float64Array,
+  kernelShape: readonly number[],
+  geometry: ConvolutionGeometry,
+  options: BoundOptions,
+): Bound {
+  const [channelsOut, channelsIn, ...size] = kernelShape as [number, number, ...number[]];
+  const kernel = { values, channelsOut, channelsIn, groups: 1, size };
+  const { upper, frequencies } = symbolBound(
+    kernel,
+    sizedGrid({ kernelShape, geometry }),
+    gridOptions(options),
+  );
+  return upperBound("symbol-grid", 0, upper, frequencies, options);
 }
 
 function upperBound(
@@ -252,7 +271,7 @@ function reshapedBelow({ geometry, kernelShape }: ConvolutionFacts): boolean {
 /**
  * What the reshaped norm adds on either side; a probable upper end taken over brings its failure probability along.
  */
-function tightest(sigma: Bound, facts: ConvolutionFacts): Bound {
+export function tightest(sigma: Bound, facts: ConvolutionFacts): Bound {
   const { reshaped } = facts;
   const lower = reshapedBelow(facts) ? Math.max(sigma.lower, reshaped.lower) : sigma.lower;
   const ceiling = reshapedCeiling(facts);
@@ -276,7 +295,7 @@ function rounding({ kernelShape, geometry, rows, cols, positions, frobenius }: S
 }
 
 /** The finest of the size-free grids whose certification stays within `SIZE_FREE_WORK`. */
-function affordableGrid(facts: ConvolutionFacts): SymbolGrid {
+function affordableGrid(facts: Shape): SymbolGrid {
   const grids = [16, 8, 4].map((fineness) =>
     sizeFreeGrid(facts.kernelShape.slice(2), facts.geometry, fineness),
   );
@@ -284,13 +303,13 @@ function affordableGrid(facts: ConvolutionFacts): SymbolGrid {
 }
 
 function* gridBound(grid: SymbolGrid, options: BoundOptions): Iteration<SymbolBound> {
-  return yield* ask({
-    kind: "symbolBound",
-    grid,
-    options: {
-      guarantee: options.guarantee === "proof" ? "proof" : "probable",
-      failureProbability: options.failureProbability ?? DEFAULT_FAILURE_PROBABILITY,
-      seed: options.seed,
-    },
-  });
+  return yield* ask({ kind: "symbolBound", grid, options: gridOptions(options) });
+}
+
+function gridOptions({ guarantee, failureProbability, seed }: BoundOptions): SymbolBoundOptions {
+  return {
+    guarantee: guarantee === "proof" ? "proof" : "probable",
+    failureProbability: failureProbability ?? DEFAULT_FAILURE_PROBABILITY,
+    seed,
+  };
 }

@@ -1,7 +1,7 @@
+import { productAnswers } from "./dense-bounds.ts";
 import { OperatorError } from "./errors.ts";
 import { explicitMatrix } from "./explicit.ts";
 import { Lanczos } from "./lanczos.ts";
-import { productAnswers } from "./leaf-bounds.ts";
 import type { LinearOperator } from "./operator.ts";
 import { MAX_LANCZOS_STEPS } from "./probable.ts";
 import { RandomStream } from "./random.ts";

@@ -1,5 +1,5 @@
 import { kernels, plainKernels } from "../kernels/index.ts";
-import type { SymbolKernel } from "../kernels/types.ts";
+import type { SymbolKernel, TapLattice } from "../kernels/types.ts";
 import { Lanczos } from "./lanczos.ts";
 import { deriveSeed, RandomStream } from "./random.ts";
 import { ROOT_ERROR } from "./roots-of-unity.ts";
@@ -222,10 +222,16 @@ class GridTask {
     const frobenius = addUp(sqrtUp(sumOfSquaresUp(sum, values.length)), mulUp(values.length, 2 ** -1000));
     const { taps, aliases } = this.#phases;
     const maker = rows * cols <= PLAIN_ENTRIES ? plainKernels : kernels();
-    const symbol = maker.symbol(values, rows, cols, taps);
+    const symbol = maker.symbol(values, rows, cols, taps, this.#lattice(rows));
     const flipped =
       rows !== this.#kernel.channelsOut / this.#kernel.groups || cols !== this.#kernel.channelsIn;
     return { symbol, rows, terms: cols * aliases, eta: mulUp(this.#error, frobenius), group, flipped };
+  }
+
+  /** Where Gram matrices will be formed, what lets the kernels share work among frequencies. */
+  #lattice(rows: number): TapLattice | undefined {
+    if (this.#options.guarantee !== "proof" && rows > PROVED_ROWS) return undefined;
+    return { size: this.#kernel.size, frequencies: this.#frequencies.length / this.#parts };
   }
 
   /** One group's kernel, scaled; at stride 1 with the shorter side as rows (F and Fᵀ have the same norm). */
