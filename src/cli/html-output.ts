@@ -6,7 +6,7 @@ import { listFolder, writeWhole } from "../platform/files.ts";
 import type { Session } from "./session.ts";
 
 /** Singular values per layer in the HTML report: enough to see how a spectrum falls. */
-export const SPECTRUM_SHOWN = 64;
+export const SPECTRUM_SHOWN = 16;
 
 /** Said before the work, not after it. @throws UsageError when the target cannot be what it should be. */
 export async function checkHtmlTarget(target: string, files: readonly string[]): Promise<void> {
