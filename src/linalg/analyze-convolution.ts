@@ -11,7 +11,7 @@ import { holdConvolution } from "./held-convolution.ts";
 import { groupedBounds, type Pausing } from "./kernel-bounds.ts";
 import { safeScale } from "./matrix-bounds.ts";
 import { type ElementType, storageBytes, storageType, toStorage } from "./matrix-source.ts";
-import { threads as openThreads } from "./pool.ts";
+import { threads as openThreads, threadsWithSelf } from "./pool.ts";
 import { runIterationAsync } from "./requests.ts";
 import { up } from "./rounding.ts";
 import type { KernelTensor, SymbolBound, SymbolBoundOptions } from "./symbol-bound.ts";
@@ -103,7 +103,7 @@ async function kernelBounds(
   }
   const operator = convolution(values, kernelShape, geometry);
   const positions = product(operator.outputSize);
-  const threads = openThreads(values.length * positions >= THREADED_WORK ? options.threads : 1);
+  const threads = threadsWithSelf(values.length * positions >= THREADED_WORK ? options.threads : 1);
   const narrow = type === "float64" ? values : Float32Array.from(values);
   const held = await holdConvolution(narrow, kernelShape, geometry, threads);
   const explicitGram = hasExplicitGram(operator) ? () => convolutionGram(operator) : null;

@@ -3,7 +3,7 @@ import { gramOfSource } from "./gram-slabs.ts";
 import { holdMatrix, type MatrixProducts, streamMatrix } from "./held-matrix.ts";
 import { matrixBounds, safeScale, zeroBound } from "./matrix-bounds.ts";
 import { type MatrixSource, scaledSource, storageBytes } from "./matrix-source.ts";
-import { threads as openThreads } from "./pool.ts";
+import { threads as openThreads, threadsWithSelf } from "./pool.ts";
 import { runIterationAsync } from "./requests.ts";
 
 /** Below this many elements one thread finishes sooner than a second one starts. */
@@ -16,7 +16,8 @@ const THREADED_ELEMENTS = 2 ** 20;
 export async function analyzeMatrix(source: MatrixSource, options: AnalyzeOptions): Promise<MatrixAnalysis> {
   const { rows, cols } = source;
   if (rows === 0 || cols === 0) return { finite: true, sigma: zeroBound(), frobenius: 0 };
-  const threads = openThreads(rows * cols >= THREADED_ELEMENTS ? options.threads : 1);
+  const count = rows * cols >= THREADED_ELEMENTS ? options.threads : 1;
+  const threads = threadsWithSelf(count);
   const fits = rows * cols * storageBytes(source.type) <= options.memory;
   const hold = (from: MatrixSource, load: AnalyzeOptions): Promise<MatrixProducts> =>
     fits ? holdMatrix(from, threads, load) : streamMatrix(from, threads, options.memory, load);
@@ -33,7 +34,7 @@ export async function analyzeMatrix(source: MatrixSource, options: AnalyzeOption
     }
     const facts = { rows, cols, scan, scale, gramTerms: Math.max(rows, cols) + threads.length + 1 };
     const gramMatrix = (request: { scale: number }) =>
-      gramOfSource(entries, threads, request.scale, options.memory, { signal: options.signal });
+      gramOfSource(entries, openThreads(count), request.scale, options.memory, { signal: options.signal });
     const answers = { gram: held.products, apply: held.products, gramMatrix };
     return await runIterationAsync(matrixBounds(facts, options), answers, options.signal);
   } finally {

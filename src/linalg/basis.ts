@@ -1,8 +1,9 @@
 import { kernels } from "../kernels/index.ts";
 import type { RowBlock } from "../kernels/types.ts";
 
-/** Vectors kept per kernel block: one fused pass removes this many directions at once. */
-const CHUNK = 16;
+/** Vectors in the first kernel block and in the largest: one fused pass removes a block's directions at once. */
+const FIRST_BLOCK = 4;
+const LARGEST_BLOCK = 16;
 
 /** Shorter vectors are handled in plain loops; a kernel call would cost more than it saves. */
 const KERNEL_LENGTH = 512;
@@ -15,6 +16,8 @@ export class Basis {
   readonly #n: number;
   readonly #vectors: Float64Array[] = [];
   readonly #blocks: RowBlock[] = [];
+  /** Rows used of the last block. */
+  #filled = 0;
   readonly #projection: Float64Array;
 
   /** @param n length of the vectors. */
@@ -30,12 +33,16 @@ export class Basis {
 
   /** Adds a unit vector, orthogonal to the others; the basis keeps the array. */
   push(v: Float64Array): void {
-    const index = this.#vectors.length;
     this.#vectors.push(v);
     if (this.#n < KERNEL_LENGTH) return;
-    const row = index % CHUNK;
-    if (row === 0) this.#blocks.push(kernels().rowBlock("float64", CHUNK, this.#n));
-    this.#blocks.at(-1)!.load(new Uint8Array(v.buffer, v.byteOffset, v.byteLength), row * this.#n);
+    const last = this.#blocks.at(-1);
+    if (last === undefined || this.#filled === last.rows) {
+      const rows = last === undefined ? FIRST_BLOCK : Math.min(2 * last.rows, LARGEST_BLOCK);
+      this.#blocks.push(kernels().rowBlock("float64", rows, this.#n));
+      this.#filled = 0;
+    }
+    const bytes = new Uint8Array(v.buffer, v.byteOffset, v.byteLength);
+    this.#blocks.at(-1)!.load(bytes, this.#filled++ * this.#n);
   }
 
   /** The index-th vector. */

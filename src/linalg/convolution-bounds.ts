@@ -27,8 +27,8 @@ import { frequencyCount, mostCopies, type SymbolGrid, sizeFreeGrid, symbolGrid }
 import { product } from "./taps.ts";
 import { certifiedNorm } from "./verified-cholesky.ts";
 
-/** Multiply–adds worth spending on a size-free bound before its grid is made coarser. */
-const SIZE_FREE_WORK = 2e10;
+/** Multiply–adds worth spending on a grid before a coarser one is taken. */
+const GRID_WORK = 1e11;
 
 /** Multiply–adds worth spending on Lanczos with the operator itself; beyond, the symbol bounds it from above. */
 const OPERATOR_WORK = 8e9;
@@ -85,7 +85,7 @@ export function* sizeFreeBounds(
 ): Iteration<ConvolutionBounds> {
   const { scale } = facts;
   if (isReshaped(facts)) return { sigma: facts.reshaped };
-  const bound = yield* gridBound(affordableGrid(facts), options);
+  const bound = yield* gridBound(affordable(facts, sizeFreeGrids(facts)), options);
   const lower = down(bound.lower / scale);
   if (options.guarantee === "estimate") {
     return {
@@ -127,11 +127,25 @@ function gridWork({ kernelShape, geometry }: Shape, grid: SymbolGrid): number {
   return geometry.groups * frequencyCount(grid) * side * side * (other + side / 3);
 }
 
-/** The grid for this input size, unless the one for every size has far fewer frequencies. */
+/** The grid for this input size, unless one for every size has far fewer frequencies or only that is affordable. */
 function sizedGrid(facts: Shape): SymbolGrid {
   const exact = symbolGrid(facts.kernelShape.slice(2), facts.geometry);
-  const anySize = affordableGrid(facts);
-  return !exact.exact && frequencyCount(anySize) < frequencyCount(exact) / 2 ? anySize : exact;
+  const [finest, ...coarser] = sizeFreeGrids(facts);
+  if (exact.exact || frequencyCount(finest!) >= frequencyCount(exact) / 2) {
+    return affordable(facts, [exact, finest!, ...coarser]);
+  }
+  return affordable(facts, [finest!, ...coarser]);
+}
+
+/** Grids that serve every input size, from the finest. */
+function sizeFreeGrids({ kernelShape, geometry }: Shape): SymbolGrid[] {
+  return [16, 8, 4].map((fineness) => sizeFreeGrid(kernelShape.slice(2), geometry, fineness));
+}
+
+/** The first grid whose certification stays within `GRID_WORK`, or else the cheapest. */
+function affordable(facts: Shape, grids: readonly SymbolGrid[]): SymbolGrid {
+  const cheapest = grids.reduce((a, b) => (gridWork(facts, a) <= gridWork(facts, b) ? a : b));
+  return grids.find((grid) => gridWork(facts, grid) <= GRID_WORK) ?? cheapest;
 }
 
 /** Two enclosures of one number together; both upper ends may have to hold, so their chances add up. */
@@ -292,14 +306,6 @@ function rounding({ kernelShape, geometry, rows, cols, positions, frobenius }: S
   if (geometry.boundary === "zero") return productError(terms, Math.min(rows, cols));
   const unsummed = mulUp(mulUp(sqrtUp(taps), sqrtUp(positions)), frobenius);
   return { absolute: mulUp(gamma(terms + 1), unsummed), relative: 0 };
-}
-
-/** The finest of the size-free grids whose certification stays within `SIZE_FREE_WORK`. */
-function affordableGrid(facts: Shape): SymbolGrid {
-  const grids = [16, 8, 4].map((fineness) =>
-    sizeFreeGrid(facts.kernelShape.slice(2), facts.geometry, fineness),
-  );
-  return grids.find((grid) => gridWork(facts, grid) <= SIZE_FREE_WORK) ?? grids.at(-1)!;
 }
 
 function* gridBound(grid: SymbolGrid, options: BoundOptions): Iteration<SymbolBound> {

@@ -15,6 +15,14 @@ export function threads(count: number): readonly Thread<Tasks>[] {
   return count <= 1 ? local : workerThreads<Tasks>(workerUrl(), count);
 }
 
+/**
+ * As `threads`, the calling one among them: for many short tasks, where a message costs as much as a task. It comes
+ * last, because its calls run at once and the others' must be under way by then.
+ */
+export function threadsWithSelf(count: number): readonly Thread<Tasks>[] {
+  return count <= 1 ? local : [...workerThreads<Tasks>(workerUrl(), count - 1), ...local];
+}
+
 let nextId = 0;
 
 /** An id no other held object of this process uses. */

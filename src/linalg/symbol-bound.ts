@@ -67,6 +67,9 @@ const LANCZOS_LIMIT = 300;
  */
 const RESOLUTION = 1e-6;
 
+/** Where a factorisation verifies it, a Ritz value is good enough long before its own upper bound is this tight. */
+const GUESS_RESOLUTION = 1e-3;
+
 /** Shifts tried at one frequency before its trace, which always bounds, is taken. */
 const MAX_RAISES = 12;
 
@@ -277,7 +280,7 @@ class GridTask {
   #certifiedShift(at: Frequency, trace: number): number | null {
     const { symbol } = at;
     if (this.#level > 0 && symbol.shiftedCholesky(this.#level ** 2) === null) return this.#level ** 2;
-    const { guess } = this.#lanczos(at, 1e-9);
+    const { guess } = this.#lanczos(at, 1e-9, GUESS_RESOLUTION);
     let raise = RESOLUTION;
     for (let attempt = 0; attempt < MAX_RAISES; attempt++) {
       const shift = Math.max(this.#level, guess * (1 + raise)) ** 2;
@@ -295,13 +298,13 @@ class GridTask {
   #probe(at: Frequency): void {
     const total = this.#kernel.groups * this.#frequencies.length;
     const share = this.#options.failureProbability / total;
-    const interval = this.#lanczos(at, share);
+    const interval = this.#lanczos(at, share, RESOLUTION);
     this.#upper = Math.max(this.#upper, addUp(interval.upper, at.eta));
     this.#level = Math.max(this.#level, interval.guess);
   }
 
   /** The current frequency's norm; on ℝ²ᵐ, where each singular value of F appears twice. */
-  #lanczos(at: Frequency, failure: number): { guess: number; upper: number } {
+  #lanczos(at: Frequency, failure: number, resolution: number): { guess: number; upper: number } {
     const { symbol, rows } = at;
     const start = new RandomStream(deriveSeed(this.#options.seed, at.serial)).direction(2 * rows);
     const lanczos = new Lanczos(start, failure);
@@ -310,7 +313,7 @@ class GridTask {
       symbol.gram(lanczos.vector, product);
       lanczos.step(product);
       if (lanczos.closed || lanczos.steps >= LANCZOS_LIMIT) break;
-      if (lanczos.upper() <= Math.max(this.#level, lanczos.sigma) * (1 + RESOLUTION)) break;
+      if (lanczos.upper() <= Math.max(this.#level, lanczos.sigma) * (1 + resolution)) break;
     }
     if (lanczos.sigma > this.#lower) this.#raiseLower(at, lanczos.ritzVector());
     lanczos.release();
