@@ -1,3 +1,4 @@
+import { randomSeed } from "../platform/random.ts";
 import type { AnalyzeOptions } from "./analyze-options.ts";
 import type { Bound, Guarantee } from "./bound.ts";
 import { OperatorError } from "./errors.ts";
@@ -38,11 +39,6 @@ export function completeOptions(options: SpectralNormOptions, threads: number): 
     memory: options.memory ?? DEFAULT_MEMORY,
     threads,
   };
-}
-
-/** 64 bits nobody could foresee (Web Crypto, in Node and browsers). */
-function randomSeed(): bigint {
-  return crypto.getRandomValues(new BigUint64Array(1))[0]!;
 }
 
 /** The bound of a nonnegative multiple. */
