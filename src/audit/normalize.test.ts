@@ -110,6 +110,35 @@ describe("normalize", () => {
     expect(report.problems[0]!.message).toBe("the weight is zero and stays zero");
   });
 
+  it("states the chance of failure of every run of every attempt that could be made", async () => {
+    const model = await modelOf({
+      stack: { shape: [3, 2, 2], values: noise(12) },
+      dense: diagonal([2, 1]),
+      k: { shape: [1, 1, 3, 3], values: noise(9) },
+    });
+    const layout = { kind: "matrix", count: 3, rows: 2, cols: 2 } as const;
+    const stack = { ...denseUse(model, "stack"), layout };
+    const uses = { stack, dense: denseUse(model, "dense"), k: convolutionUse(model, "k", [5, 5]) };
+    const chanceOf = async (of: (keyof typeof uses)[], guarantee: "probable" | "proof" = "probable") => {
+      const engine = fakeEngine();
+      const options = { failureProbability: 1e-6, guarantee, seed: 1n };
+      const chosen = plan(of.map((name) => uses[name]));
+      const { report } = await normalizePlan(engine, model, chosen, options);
+      expect(report.kept).toBe(true);
+      // Each run takes a twelfth of the chance of one, so eleven more attempts fit.
+      const spent = engine.asked.reduce((sum, { kind, options: asked }) => {
+        return sum + (kind === "convolution" ? 2 : 1) * asked.failureProbability!;
+      }, 0);
+      if (guarantee === "probable") expect(report.settings.failureProbability).toBeGreaterThanOrEqual(spent);
+      return report.settings.failureProbability / 1e-6;
+    };
+    expect(await chanceOf(["dense"])).toBeCloseTo(1, 12);
+    expect(await chanceOf(["stack"])).toBeCloseTo(3, 12);
+    expect(await chanceOf(["k"])).toBeCloseTo(2, 12);
+    expect(await chanceOf(["stack", "dense", "k"])).toBeCloseTo(6, 12);
+    expect(await chanceOf(["stack", "dense", "k"], "proof")).toBe(0);
+  });
+
   it("a weight used twice takes its largest σ", async () => {
     const model = await modelOf({ w: diagonal([4, 1]) });
     const [use] = usesOf(model);

@@ -6,14 +6,19 @@ import { type Engine, loadEngine } from "./engine.ts";
 import { PromiseError, UsageError } from "./errors.ts";
 import { type WeightGroup, weightGroups } from "./groups.ts";
 import { sigmaReport } from "./layer.ts";
-import { unionBound } from "./measure.ts";
 import { boundOf, scaleNetwork } from "./network-factor.ts";
 import { planModel, selectUses } from "./plan.ts";
 import { unsupportedProblems } from "./problems.ts";
 import type { AuditProgress } from "./run.ts";
 import type { NetworkReport, Problem, SigmaReport } from "./schema.ts";
 import { type CommonOptions, type Settings, settle } from "./settings.ts";
-import { type Change, type NormalizeMethod, type ShrinkContext, shrinkGroup } from "./shrink.ts";
+import {
+  type Change,
+  failureProbability,
+  type NormalizeMethod,
+  type ShrinkContext,
+  shrinkGroup,
+} from "./shrink.ts";
 import { type Claim, certifyAndPlace } from "./written.ts";
 
 /** Bounds this close together leave room for the promise after rounding. */
@@ -44,6 +49,7 @@ export interface NormalizeReport {
   readonly output: string | null;
   readonly settings: {
     readonly guarantee: Settings["guarantee"];
+    /** Chance that any upper bound of any attempt at any layer is too small; 0 at `proof`. */
     readonly failureProbability: number;
     readonly seed: string;
     readonly threads: number;
@@ -118,6 +124,7 @@ export async function normalizePlan(
     settings,
     indexOf: (use) => plan.uses.indexOf(use),
     keepBytes: settings.memory / 2,
+    attemptChances: new Map(),
     onBytes: progress.onBytes,
   };
   const changes =
@@ -267,9 +274,7 @@ function reportOf(
   options: NormalizeOptions,
   method: NormalizeMethod,
 ): NormalizeReport {
-  const { guarantee, failureProbability, seed, threads } = context.settings;
-  const uses = changes.reduce((sum, change) => sum + change.group.uses.length, 0);
-  const probable = guarantee === "probable" ? uses : 0;
+  const { guarantee, seed, threads } = context.settings;
   const measured = changes.every((change) => change.before.measurements.length > 0);
   const groups = changes.map((change) => change.group);
   const bounds = (which: "before" | "after") =>
@@ -285,7 +290,7 @@ function reportOf(
     output: null,
     settings: {
       guarantee,
-      failureProbability: Array.from({ length: probable }, () => failureProbability).reduce(unionBound, 0),
+      failureProbability: failureProbability(context),
       seed: seed.toString(),
       threads,
       version: VERSION,

@@ -1,11 +1,12 @@
 import type { AnalyzeOptions } from "../linalg/analyze.ts";
+import { mulUp } from "../linalg/rounding.ts";
 import type { WeightUse } from "../network/use.ts";
 import { clippedContent } from "./clipped.ts";
 import { type Content, floatTypeOf } from "./content.ts";
 import type { Engine } from "./engine.ts";
 import { formatInterval, formatNumber } from "./format-number.ts";
 import type { WeightGroup } from "./groups.ts";
-import { type Measurement, measureUse } from "./measure.ts";
+import { type Measurement, measureUse, unionBound } from "./measure.ts";
 import { nonFiniteMessage } from "./problems.ts";
 import { isCoarse, type Rounding, scaledContent } from "./scaled.ts";
 import { deriveSeed } from "./seeds.ts";
@@ -27,6 +28,8 @@ export interface ShrinkContext {
   readonly indexOf: (use: WeightUse) => number;
   /** Bytes of clipped weights that may be kept until they are written; larger ones are computed again. */
   keepBytes: number;
+  /** Per use measured so far, the largest failure probability of one attempt: `measureGroup` adds to it. */
+  readonly attemptChances: Map<WeightUse, number>;
   /** Called with bytes newly processed. */
   readonly onBytes?: ((bytes: number) => void) | undefined;
 }
@@ -63,7 +66,11 @@ export async function measureGroup(
 ): Promise<GroupMeasurement> {
   const measurements: Measurement[] = [];
   for (const use of group.uses) {
-    measurements.push(await measureUse(context.engine, use, content, attemptOptions(context, use, attempt)));
+    const options = attemptOptions(context, use, attempt);
+    const measurement = await measureUse(context.engine, use, content, options);
+    measurements.push(measurement);
+    const chance = Math.max(context.attemptChances.get(use) ?? 0, measurement.failureProbability);
+    context.attemptChances.set(use, chance);
   }
   const uppers = measurements.map((m) => m.sigma?.upper ?? null);
   const finite = uppers.every((upper): upper is number => upper !== null && Number.isFinite(upper));
@@ -73,6 +80,15 @@ export async function measureGroup(
     upper: finite ? uppers.reduce((a, b) => Math.max(a, b), 0) : null,
     lower: measurements.reduce((best, m) => Math.max(best, m.sigma?.lower ?? 0), 0),
   };
+}
+
+/**
+ * The chance that any upper bound of any attempt is too small. How many attempts a weight needs depends on what the
+ * earlier ones found, so all that could have been made are counted.
+ */
+export function failureProbability(context: ShrinkContext): number {
+  const uses = [...context.attemptChances.values()];
+  return uses.map((chance) => (chance === 0 ? 0 : mulUp(ATTEMPTS, chance))).reduce(unionBound, 0);
 }
 
 function attemptOptions(context: ShrinkContext, use: WeightUse, attempt: number): AnalyzeOptions {
