@@ -56,22 +56,15 @@ function evenParts(source: MatrixSource, threads: readonly Thread<Tasks>[]): Par
   }));
 }
 
-/** Reads rows into the thread's block, chunk by chunk; `base` is the matrix row of the block's first. */
-async function loadRows(
-  source: MatrixSource,
-  part: Part,
-  base: number,
-  [from, to]: readonly [number, number],
-  options: LoadOptions,
-): Promise<void> {
+/** Reads the part's rows into its thread's block, chunk by chunk. */
+async function loadRows(source: MatrixSource, part: Part, options: LoadOptions): Promise<void> {
   const step = rowsPerChunk(source);
-  for (let row = from; row < to; row += step) {
+  for (let row = part.from; row < part.to; row += step) {
     options.signal?.throwIfAborted();
-    const end = Math.min(row + step, to);
-    const stored = await source.readRows(row, end);
+    const stored = await source.readRows(row, Math.min(row + step, part.to));
     options.onProgress?.(stored.byteLength);
     const { bytes, transfer } = movable(toStorage(source.type, stored));
-    await part.thread.call("loadBlock", [part.id, bytes, (row - base) * source.cols], transfer);
+    await part.thread.call("loadBlock", [part.id, bytes, (row - part.from) * source.cols], transfer);
   }
 }
 
@@ -102,7 +95,7 @@ export async function holdMatrix(
         part.to - part.from,
         source.cols,
       ]);
-      await loadRows(source, part, part.from, [part.from, part.to], options);
+      await loadRows(source, part, options);
     }),
   );
   return {
@@ -150,7 +143,7 @@ export async function streamMatrix(
             await part.thread.call("createBlock", [part.id, storageType(source.type), rows, source.cols]);
             held.set(part.id, rows);
           }
-          await loadRows(source, part, part.from, [part.from, part.to], options);
+          await loadRows(source, part, options);
           return use(part);
         }),
       );
