@@ -60,6 +60,27 @@ it("lists errors first and nothing twice", () => {
   expect(problems.map(({ severity }) => severity)).toEqual(["error", "warning", "warning", "warning"]);
 });
 
+it("says once what holds for several layers, and names the first of them", () => {
+  const chain = chainReport();
+  const [first] = chain.layers;
+  const advice = "the size of its input is not fixed by the file";
+  const named = (name: string, ...problems: string[]) => ({ ...first!, name, problems });
+  const convolutions = Array.from({ length: 26 }, (_, i) => named(`Conv_${i}`, advice));
+  const layers = [named("odd", "on its own"), ...convolutions, named("Conv_0", advice)];
+  expect(allProblems({ ...chain, layers, problems: [] })).toEqual([
+    { severity: "warning", where: "odd", message: "on its own" },
+    { severity: "warning", where: "26 layers (Conv_0, Conv_1, Conv_2, …), each", message: advice },
+  ]);
+  const two = allProblems({ ...chain, layers: layers.slice(1, 3), problems: [] });
+  expect(two.map(({ where }) => where)).toEqual(["2 layers (Conv_0, Conv_1), each"]);
+});
+
+it("leaves out a lower end of zero, which says nothing", () => {
+  const report = unboundedReport();
+  const network = { ...report.network!, lipschitz: { ...report.network!.lipschitz, lower: 0 } };
+  expect(networkHeadline({ ...report, network }).sentence).toMatch(/by these rules\.$/);
+});
+
 it("never rounds coverage up to all", () => {
   expect(coverageShare([999_999, 1_000_000])).toBe("99.9 %");
   expect(coverageShare([5, 5])).toBe("all");

@@ -26,7 +26,7 @@ export function networkHeadline(report: AuditReport): NetworkHeadline {
       reasons: [],
     };
   }
-  const atLeast = lower === null ? "" : ` The constant is ${formatInterval(lower, null)}.`;
+  const atLeast = lower === null || lower === 0 ? "" : ` The constant is ${formatInterval(lower, null)}.`;
   return { interval: null, sentence: `${noBoundSentence(report)}${atLeast}`, reasons: network.unbounded };
 }
 
@@ -80,22 +80,40 @@ export function guaranteeSentence(guarantee: Guarantee, failureProbability: numb
   }
 }
 
-/** The report's problems and those of its layers, errors first, none twice. */
+/** Layers named where several share one problem. */
+const NAMED_LAYERS = 3;
+
+/**
+ * The report's problems and those of its layers, errors first, none twice. What is said of several layers in the
+ * same words is one problem that names the first of them.
+ */
 export function allProblems(report: AuditReport): readonly Problem[] {
-  const seen = new Set<string>();
-  const problems: Problem[] = [];
-  const add = (problem: Problem) => {
-    const key = `${problem.where}\n${problem.message}`;
-    if (seen.has(key)) return;
-    seen.add(key);
-    problems.push(problem);
-  };
-  for (const problem of report.problems) add(problem);
-  for (const layer of report.layers) {
-    const severity = layer.sigma === null ? "error" : "warning";
-    for (const message of layer.problems) add({ severity, where: layer.name, message });
+  const own = new Map(report.problems.map((problem) => [`${problem.where}\n${problem.message}`, problem]));
+  const shared = new Map<string, { readonly problem: Problem; readonly layers: Set<string> }>();
+  for (const { name, sigma, problems } of report.layers) {
+    const severity = sigma === null ? "error" : "warning";
+    for (const message of problems) {
+      if (own.has(`${name}\n${message}`)) continue;
+      const key = `${severity}\n${message}`;
+      const known = shared.get(key);
+      if (known === undefined) {
+        shared.set(key, { problem: { severity, where: name, message }, layers: new Set([name]) });
+      } else known.layers.add(name);
+    }
   }
-  return problems.sort((a, b) => Number(a.severity === "warning") - Number(b.severity === "warning"));
+  const grouped = [...shared.values()].map(({ problem, layers }) => {
+    return { ...problem, where: layersText([...layers]) };
+  });
+  return [...own.values(), ...grouped].sort(
+    (a, b) => Number(a.severity === "warning") - Number(b.severity === "warning"),
+  );
+}
+
+/** `conv1`, or `26 layers (conv1, conv2, conv3, …), each`. */
+function layersText(names: readonly string[]): string {
+  if (names.length === 1) return names[0]!;
+  const more = names.length > NAMED_LAYERS ? ", …" : "";
+  return `${names.length} layers (${names.slice(0, NAMED_LAYERS).join(", ")}${more}), each`;
 }
 
 /** How much of [covered, total] is covered: `all`, `99.9 %`; never rounded up to all. */
