@@ -73,7 +73,12 @@ export interface LayerReport {
   readonly frobenius: number | null;
   /** ‖W‖_F²/σ² (convolutions: σ of the reshaped kernel); null when unknown or zero. */
   readonly stableRank: number | null;
-  /** Leading singular values, largest first, where they were asked for (the HTML report's spectrum). */
+  /**
+   * Leading singular values, largest first, where they were asked for (the HTML report's spectrum): of the operator
+   * itself, for a convolution at its input size, not of the reshaped kernel. Each is within 1 % of a singular value
+   * but no bound; equal ones appear once. Absent at `estimate`, for stacks of matrices, for grouped convolutions and
+   * those at an unknown size, and where a large or proved convolution was bounded by its symbol alone.
+   */
   readonly spectrum?: readonly number[];
   readonly problems: readonly string[];
 }

@@ -296,7 +296,8 @@ export function tightest(sigma: Bound, facts: ConvolutionFacts): Bound {
 }
 
 function scaledOperator(facts: SizedFacts): ScaledOperator {
-  return { cols: facts.cols, scale: facts.scale, error: rounding(facts) };
+  const { rows, cols, scale } = facts;
+  return { rows, cols, scale, error: rounding(facts) };
 }
 
 /** γ-type error of the unfolded products; taps that share a pixel can cancel, so those are bounded absolutely. */

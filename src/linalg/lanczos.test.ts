@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { dense } from "./dense.ts";
 import { Lanczos } from "./lanczos.ts";
+import { productError } from "./lower-bound.ts";
 import { startOverlap } from "./polynomial-bound.ts";
 import { deriveSeed, RandomStream } from "./random.ts";
+import { runIteration } from "./requests.ts";
+import { lanczosInterval } from "./scaled-iterations.ts";
 import { spectralNorm } from "./spectral-norm.ts";
 import { singularValuesSmall } from "./svd.ts";
 import { assembled, gaussian, orthonormal } from "./testing/matrices.ts";
@@ -38,6 +41,35 @@ describe("Lanczos", () => {
     const values = lanczos.leadingValues(8, 0.01);
     expect(values.length).toBe(8);
     values.forEach((value, i) => {
+      expect(Math.abs(value / s[i]! - 1)).toBeLessThan(0.01);
+    });
+  });
+
+  it.each([
+    ["no more than the shorter side", 10, 10],
+    ["none but rounding's beyond the rank", 10, 4],
+  ])("lists %s", (_, m, rank) => {
+    const random = new RandomStream(5n);
+    const n = 100;
+    const s = Float64Array.from({ length: rank }, (_, i) => 20 - i);
+    const a = assembled({ u: orthonormal(random, m, rank), s, v: orthonormal(random, n, rank) }, m, n);
+    const operator = dense(a, m, n);
+    const { spectrum } = runIteration(
+      lanczosInterval(
+        { rows: m, cols: n, scale: 1, error: productError(n, m) },
+        { guarantee: "probable", seed: 1n, memory: 1e6, spectrum: 16 },
+      ),
+      {
+        gram: ({ vector }) => {
+          const product = new Float64Array(n);
+          operator.gram(vector, product);
+          return product;
+        },
+        apply: ({ vector }) => operator.apply(vector),
+      },
+    ).details;
+    expect(spectrum).toHaveLength(rank);
+    spectrum!.forEach((value, i) => {
       expect(Math.abs(value / s[i]! - 1)).toBeLessThan(0.01);
     });
   });

@@ -7,6 +7,9 @@ import { leadingRitzValues, ritzResidual, topRitzValue, topRitzVector } from "./
 /** A second orthogonalisation is needed where the first removed most of the vector (Kahan's "twice is enough"). */
 const CANCELLATION = 0.5;
 
+/** What rounding usually leaves of products with AᵀA, as a share of σ₁²: a σ must stand well above its root. */
+const PRODUCT_ROUNDING = 1e-14;
+
 /**
  * Lanczos on M = AᵀA with full reorthogonalisation, one product per step, driven from outside:
  * `step(M · vector)` until satisfied. In exact arithmetic this is Golub–Kahan bidiagonalisation of A.
@@ -90,13 +93,14 @@ export class Lanczos {
 
   /**
    * Leading singular values, largest first: the Ritz values whose residual places a true σ within the relative
-   * tolerance, up to the first that does not. A repeated σ appears once.
+   * tolerance, up to the first that does not or that rounding
+   * may have made up. A repeated σ appears once.
    */
   leadingValues(count: number, tolerance: number): number[] {
     const k = this.steps;
     const values: number[] = [];
     for (const theta of leadingRitzValues(this.#diagonal, this.#off, k, count)) {
-      if (!(theta > 1e-24 * this.#theta)) break;
+      if (!(tolerance * theta > PRODUCT_ROUNDING * this.#theta)) break;
       if (ritzResidual(this.#diagonal, this.#off, k, theta) > 2 * tolerance * theta) break;
       values.push(Math.sqrt(theta));
     }

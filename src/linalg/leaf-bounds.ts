@@ -72,7 +72,7 @@ function opaqueBound(operator: OpaqueOperator, options: BoundOptions): Bound {
 
 /** Bounds from products alone. */
 function productsBound(operator: LinearOperator, error: ProductError, options: BoundOptions): Bound {
-  const facts = { cols: operator.cols, scale: 1, error };
+  const facts = { rows: operator.rows, cols: operator.cols, scale: 1, error };
   const answers = productAnswers(operator);
   if (options.guarantee === "estimate") return runIteration(estimateSigma(facts, options), answers).sigma;
   const { interval } = runIteration(lanczosInterval(facts, options), answers);

@@ -88,7 +88,7 @@ function* enclosed(facts: MatrixFacts, frobenius: number, options: BoundOptions)
 }
 
 function scaledOperator({ rows, cols, scale }: MatrixFacts): ScaledOperator {
-  return { cols, scale, error: productError(cols, Math.min(rows, cols)) };
+  return { rows, cols, scale, error: productError(cols, Math.min(rows, cols)) };
 }
 
 /** Divides by the scale; where scaling down may have lost subnormals, their whole possible norm is added. */

@@ -15,6 +15,7 @@ import { down } from "./rounding.ts";
 
 /** What every iteration needs to know of an operator whose entries are `scale` times the stored ones. */
 export interface ScaledOperator {
+  readonly rows: number;
   readonly cols: number;
   readonly scale: number;
   readonly error: ProductError;
@@ -48,7 +49,7 @@ export function* estimateSigma(
 
 /** Lanczos from a random start; `interval` is of the scaled operator, `details` of the stored one. */
 export function* lanczosInterval(
-  { cols, scale, error }: ScaledOperator,
+  { rows, cols, scale, error }: ScaledOperator,
   options: BoundOptions,
 ): Iteration<{ readonly interval: ProbableInterval; readonly details: Details }> {
   const interval = yield* probableInterval({
@@ -57,7 +58,7 @@ export function* lanczosInterval(
     failureProbability: options.failureProbability ?? DEFAULT_FAILURE_PROBABILITY,
     seed: options.seed,
     error,
-    spectrum: options.spectrum,
+    spectrum: Math.min(options.spectrum ?? 0, rows, cols),
   });
   const spectrum = options.spectrum ? { spectrum: interval.spectrum.map((s) => s / scale) } : {};
   return { interval, details: { ...spectrum, ...topVectors(interval, options) } };

@@ -33,7 +33,7 @@ export interface SingularValues {
 /**
  * Singular values of an operator: all of them where its shorter side is at most 256 (dense decomposition), otherwise
  * the leading distinct ones, by Lanczos with full reorthogonalisation. Fewer than asked come back when the rest had
- * not converged after 600 steps.
+ * not converged after 600 steps or is lost in rounding (at the default tolerance, below about σ₁/10,000).
  * @throws OperatorError when an option makes no sense or an entry is not finite.
  */
 export function singularValues(
