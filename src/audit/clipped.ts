@@ -4,8 +4,8 @@ import { clipSingularValues } from "../linalg/clip.ts";
 import type { WeightUse } from "../network/use.ts";
 import { type Content, floatTypeOf, isColumnMajor } from "./content.ts";
 
-/** Float64 copies of a matrix that clipping holds at once: the input, its factors, the result. */
-const COPIES = 4;
+/** Float64 copies of a square matrix held besides the decoded weight: one to clip, and about six inside its SVD. */
+const COPIES = 7;
 
 /**
  * A dense weight with every singular value above `ceiling` lowered to it, rounded to the weight's own type. The
@@ -26,7 +26,7 @@ async function clipWeight(use: WeightUse, ceiling: number, memory: number): Prom
   const { weight, layout } = use;
   if (layout.kind !== "matrix") throw new TypeError(`${use.name} is no matrix`);
   const { count, rows, cols } = layout;
-  refuseUnclippable(use, rows * cols * 8 * COPIES, memory);
+  refuseUnclippable(use, rows * cols * 8 * (count + COPIES), memory);
   const type = floatTypeOf(weight);
   const values = toFloat64(type, await weight.read(0, weight.byteLength));
   // Singular values are those of the transpose, so a column-major matrix is clipped as its transpose.
