@@ -8,6 +8,7 @@
 export { type DiffLayer, type DiffOptions, type DiffReport, diff } from "./audit/diff.ts";
 export { PromiseError, UsageError } from "./audit/errors.ts";
 export { checkGates, type Gates } from "./audit/gates.ts";
+export type { IndexEntry } from "./audit/html/index-page.ts";
 export { renderIndex, renderReport } from "./audit/html/report.ts";
 export {
   type Normalization,
@@ -29,11 +30,20 @@ export type {
 export type { CommonOptions } from "./audit/settings.ts";
 export type { NormalizeMethod } from "./audit/shrink.ts";
 export * from "./core.ts";
-export { FormatError, type FormatErrorCode } from "./formats/errors.ts";
-export type { Model, ModelWarning, OutputFile, TensorEntry } from "./formats/model.ts";
+export type { DType } from "./formats/dtype.ts";
+export { FormatError, type FormatErrorCode, type FormatErrorPlace } from "./formats/errors.ts";
+export type {
+  ByteRange,
+  Model,
+  ModelWarning,
+  OutputChunk,
+  OutputFile,
+  TensorEntry,
+} from "./formats/model.ts";
 export { type OpenOptions, openModel } from "./formats/open.ts";
 export type { ByteSource } from "./formats/source.ts";
 export { InputShapeError } from "./network/input-shapes.ts";
+export type { OperatorKind } from "./network/use.ts";
 export { PlatformError } from "./platform/builtin.ts";
 export { WriteError } from "./platform/files.ts";
 export { VERSION } from "./version.ts";

@@ -13,37 +13,50 @@ import { deriveSeed } from "./seeds.ts";
 import { analyzeOptions, type CommonOptions, type Settings, settle } from "./settings.ts";
 
 export interface DiffOptions extends CommonOptions {
+  /** Called as weights are read, many times per layer. */
   readonly onProgress?: ((progress: AuditProgress) => void) | undefined;
 }
 
 /** `lipschitz.diff/1`: pairs are [a, b]. */
 export interface DiffReport {
   readonly schema: "lipschitz.diff/1";
+  /** The models' main files. */
   readonly a: string;
   readonly b: string;
   readonly settings: {
     readonly guarantee: Settings["guarantee"];
+    /** The seed as given, or as drawn from the operating system (decimal string). */
     readonly seed: string;
     readonly threads: number;
+    /** Of lipschitz. */
     readonly version: string;
   };
+  /** Layers that both models have, in the order of `a`. */
   readonly layers: readonly DiffLayer[];
   /** Names of layers that only one of the models has. */
   readonly onlyA: readonly string[];
+  /** The same, of `b`. */
   readonly onlyB: readonly string[];
+  /** Layers that could not be compared in full, and why. */
   readonly problems: readonly Problem[];
 }
 
+/** One layer of both models; pairs are [a, b]. */
 export interface DiffLayer {
+  /** As `a` calls it. */
   readonly name: string;
+  /** Of the stored tensors. */
   readonly shape: readonly [readonly number[], readonly number[]];
+  /** null where a weight could not be read or holds a NaN or infinity. */
   readonly sigma: readonly [SigmaReport | null, SigmaReport | null];
+  /** Of the stored tensors; null where unreadable. */
   readonly frobenius: readonly [number | null, number | null];
   /**
    * Between the top right singular vectors, in radians from 0 to π/2 (a singular vector has no sign); computed, not a
    * bound. null where the spaces differ or there is no single top vector.
    */
   readonly angle: number | null;
+  /** What kept this layer from being compared in full. */
   readonly problems: readonly string[];
 }
 

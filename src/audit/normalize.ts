@@ -34,9 +34,11 @@ export interface NormalizeOptions extends CommonOptions {
   readonly method?: NormalizeMethod | undefined;
   /** Instead of `to`: one common factor for all layers that brings the network's bound to this. */
   readonly network?: number | undefined;
+  /** Called as weights are read and files written, many times per layer. */
   readonly onProgress?: ((progress: NormalizeProgress) => void) | undefined;
 }
 
+/** Where normalizing is; bytes and places count within the phase. While writing, `layer` is the file's name. */
 export interface NormalizeProgress extends AuditProgress {
   readonly phase: "measuring" | "writing" | "certifying";
 }
@@ -44,6 +46,7 @@ export interface NormalizeProgress extends AuditProgress {
 /** `lipschitz.normalize/1`. */
 export interface NormalizeReport {
   readonly schema: "lipschitz.normalize/1";
+  /** The model's main file. */
   readonly input: string;
   /** null until written. */
   readonly output: string | null;
@@ -51,11 +54,15 @@ export interface NormalizeReport {
     readonly guarantee: Settings["guarantee"];
     /** Chance that any upper bound of any attempt at any layer is too small; 0 at `proof`. */
     readonly failureProbability: number;
+    /** The seed as given, or as drawn from the operating system (decimal string). */
     readonly seed: string;
     readonly threads: number;
+    /** Of lipschitz. */
     readonly version: string;
     readonly method: NormalizeMethod;
+    /** Target of every layer's σ; null where the network had one. */
     readonly to: number | null;
+    /** Limit of the network's bound; null where every layer had a target. */
     readonly network: number | null;
   };
   /** One per use of a changed or measured weight. */
@@ -67,14 +74,18 @@ export interface NormalizeReport {
   } | null;
   /** True when every promise holds for the rounded numbers. */
   readonly kept: boolean;
+  /** Errors say why a promise is not kept. */
   readonly problems: readonly Problem[];
 }
 
+/** One use of a weight, before and after. */
 export interface NormalizedLayer {
   readonly name: string;
+  /** The stored tensor's name. */
   readonly weight: string;
+  /** σ in the input file; null where it could not be measured. */
   readonly before: SigmaReport | null;
-  /** Of the numbers as rounded to the file's type. */
+  /** σ of the numbers as rounded to the file's type; null where it could not be measured. */
   readonly after: SigmaReport | null;
   /** The elements were multiplied by this; null where singular values were clipped. */
   readonly factor: number | null;

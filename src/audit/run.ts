@@ -19,15 +19,19 @@ export interface AuditProgress {
   readonly layer: string;
   /** Its place, from 0, among `count` layers. */
   readonly index: number;
+  /** How many layers there are in all. */
   readonly count: number;
-  /** Bytes of weights done so far, of all that will be read. */
+  /** Bytes of weights done so far. */
   readonly bytes: number;
+  /** Bytes of all weights that will be read. */
   readonly totalBytes: number;
 }
 
+/** How a model is audited. */
 export interface AuditOptions extends CommonOptions {
   /** How many leading singular values to list per layer, default 0. */
   readonly spectrum?: number | undefined;
+  /** Called as weights are read, many times per layer. */
   readonly onProgress?: ((progress: AuditProgress) => void) | undefined;
 }
 

@@ -6,8 +6,11 @@ import type { OperatorKind } from "../network/use.ts";
 export interface AuditReport {
   readonly schema: "lipschitz.audit/1";
   readonly model: {
+    /** Main file first. */
     readonly files: readonly string[];
+    /** "safetensors", "onnx", "npy", "npz" or "pytorch". */
     readonly format: string;
+    /** Of all files. */
     readonly bytes: number;
     /** Stored numbers, all tensors. */
     readonly parameters: number;
@@ -19,10 +22,12 @@ export interface AuditReport {
     /** The seed as given, or as drawn from the operating system (decimal string). */
     readonly seed: string;
     readonly threads: number;
+    /** Of lipschitz. */
     readonly version: string;
+    /** Options that were given, and the memory allowed. */
     readonly [key: string]: unknown;
   };
-  /** [covered, total] */
+  /** How much of the file has a bound, as [covered, total]. */
   readonly coverage: {
     readonly tensors: readonly [number, number];
     readonly parameters: readonly [number, number];
@@ -33,10 +38,13 @@ export interface AuditReport {
   readonly layers: readonly LayerReport[];
   /** null for a file without a graph. */
   readonly network: NetworkReport | null;
+  /** Of the file, of single weights and of the network; warnings about single layers stand with the layers. */
   readonly problems: readonly Problem[];
 }
 
+/** Bounds of one σ₁. */
 export interface SigmaReport {
+  /** Certain, rounding errors included. */
   readonly lower: number;
   /** null at `estimate`, or where no finite bound is known. */
   readonly upper: number | null;
@@ -47,6 +55,7 @@ export interface SigmaReport {
   readonly iterations?: number;
 }
 
+/** How a convolution slides over its input. */
 export interface GeometryReport {
   /** [channels, ...spatial]; null entries where unknown. */
   readonly inputShape: readonly (number | null)[];
@@ -57,7 +66,9 @@ export interface GeometryReport {
   readonly boundary: Boundary;
 }
 
+/** One use of a weight. */
 export interface LayerReport {
+  /** The graph's node, or the tensor where there is no graph. */
   readonly name: string;
   /** The stored tensor's name. */
   readonly weight: string;
@@ -83,6 +94,7 @@ export interface LayerReport {
   readonly problems: readonly string[];
 }
 
+/** What is known of the whole network (ℓ2, per example). */
 export interface NetworkReport {
   readonly lipschitz: {
     readonly lower: number | null;
@@ -102,6 +114,7 @@ export interface NetworkReport {
   readonly unbounded: readonly { readonly node: string; readonly op: string; readonly because: string }[];
 }
 
+/** Something that went wrong or should be known, and where. */
 export interface Problem {
   readonly severity: "error" | "warning";
   /** Layer, tensor, file or node concerned. */

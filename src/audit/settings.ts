@@ -22,6 +22,7 @@ export interface CommonOptions {
   readonly only?: string | undefined;
   /** Sizes of graph inputs that the file leaves open, by input name; "" for the only input. */
   readonly inputs?: Readonly<Record<string, readonly number[]>> | undefined;
+  /** Stops the work soon after it is aborted; the call then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 

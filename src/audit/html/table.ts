@@ -86,7 +86,6 @@ export const LAYER_COLUMNS: readonly TableColumn<LayerRow>[] = [
     title: "Problems",
     value: ({ layer }) => (layer.problems.length === 0 ? null : layer.problems.join("; ")),
     cell: problemCell,
-    wraps: true,
   },
 ];
 
@@ -103,10 +102,11 @@ function reshapedCell({ layer }: LayerRow): string {
   return reshaped === undefined ? "" : formatInterval(reshaped.lower, reshaped.upper);
 }
 
+/** A mark: the sentences, often the same for most layers, stand once in the list of problems. */
 function problemCell({ layer }: LayerRow): Markup | string {
   if (layer.problems.length === 0) return "";
-  const sign = layer.sigma === null ? "✕" : "!";
-  return html`<span class="sign ${layer.sigma === null ? "error" : "warning"}" aria-hidden="true">${sign}</span> ${layer.problems.join("; ")}`;
+  const [kind, sign] = layer.sigma === null ? ["error", "✕"] : ["warning", "!"];
+  return html`<a class="sign ${kind}" href="#problems" title="${layer.problems.join("; ")}">${sign} ${layer.problems.length}</a>`;
 }
 
 /** The rows' values column by column, for sorting and CSV. */
