@@ -4,11 +4,17 @@ import { analyzeMatrix } from "./analyze-matrix.ts";
 import type { AnalyzeOptions, MatrixAnalysis } from "./analyze-options.ts";
 import type { Bound } from "./bound.ts";
 import { convolution } from "./convolution.ts";
-import { type ConvolutionBounds, sizedBounds, sizeFreeBounds, tightest } from "./convolution-bounds.ts";
+import {
+  type ConvolutionBounds,
+  groupedGrid,
+  sizedBounds,
+  sizeFreeBounds,
+  tightest,
+} from "./convolution-bounds.ts";
 import { convolutionGram, hasExplicitGram } from "./convolution-gram.ts";
 import type { ConvolutionGeometry } from "./geometry.ts";
 import { holdConvolution } from "./held-convolution.ts";
-import { groupedBounds, type Pausing } from "./kernel-bounds.ts";
+import { groupedBounds, type Pausing, unscaledBound } from "./kernel-bounds.ts";
 import { safeScale } from "./matrix-bounds.ts";
 import { type ElementType, storageBytes, storageType, toStorage } from "./matrix-source.ts";
 import { threads as openThreads, threadsWithSelf } from "./pool.ts";
@@ -98,7 +104,10 @@ async function kernelBounds(
   }
   if (geometry.groups > 1) {
     const stored = scale === 1 ? values : values.map((w) => w / scale);
-    const largest = await looking(groupedBounds(stored, kernelShape, geometry, options), options.signal);
+    const ask = groupedGrid(facts, options);
+    const symbol = ask === null ? null : unscaledBound(await symbols(ask), scale);
+    const work = groupedBounds(stored, kernelShape, geometry, symbol, options);
+    const largest = await looking(work, options.signal);
     return { ...largest, sigma: tightest(largest.sigma, facts) };
   }
   const operator = convolution(values, kernelShape, geometry);
@@ -168,6 +177,7 @@ function largerBound(a: SymbolBound, b: SymbolBound): SymbolBound {
   return {
     lower: Math.max(a.lower, b.lower),
     upper: Math.max(a.upper, b.upper),
+    groupUppers: a.groupUppers.map((upper, group) => Math.max(upper, b.groupUppers[group]!)),
     frequencies: a.frequencies + b.frequencies,
     peak: a.lower >= b.lower ? a.peak : b.peak,
   };

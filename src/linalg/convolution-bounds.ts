@@ -22,7 +22,7 @@ import {
   type ScaledOperator,
   topVectors,
 } from "./scaled-iterations.ts";
-import { type SymbolBound, type SymbolBoundOptions, type SymbolPeak, symbolBound } from "./symbol-bound.ts";
+import type { SymbolBound, SymbolBoundOptions, SymbolPeak } from "./symbol-bound.ts";
 import { frequencyCount, mostCopies, type SymbolGrid, sizeFreeGrid, symbolGrid } from "./symbol-grid.ts";
 import { product } from "./taps.ts";
 import { certifiedNorm } from "./verified-cholesky.ts";
@@ -53,6 +53,9 @@ export interface ConvolutionFacts {
   /** Bounds of the stored kernel reshaped to c_out × (c_in/groups · k). */
   readonly reshaped: Bound;
 }
+
+/** Up to this many pixels per channel a group is bounded directly at once. */
+const WRITTEN_OUT_PIXELS = 64;
 
 type Shape = Pick<ConvolutionFacts, "kernelShape" | "geometry">;
 
@@ -231,21 +234,19 @@ function* nearPeak(
   return { lower: lowerBound(vector, image, rounding(facts)), vector, image };
 }
 
-/** The symbol's upper bound alone of an ungrouped convolution at a known input size. */
-export function gridUpper(
-  values: Float64Array,
-  kernelShape: readonly number[],
-  geometry: ConvolutionGeometry,
+/**
+ * The grid that bounds every group of a grouped convolution by itself, as a request; null where a grid is not worth
+ * its while: at `estimate`, and where each group's matrix is small enough to be written out.
+ */
+export function groupedGrid(
+  { kernelShape, geometry }: Shape,
   options: BoundOptions,
-): Bound {
-  const [channelsOut, channelsIn, ...size] = kernelShape as [number, number, ...number[]];
-  const kernel = { values, channelsOut, channelsIn, groups: 1, size };
-  const { upper, frequencies } = symbolBound(
-    kernel,
-    sizedGrid({ kernelShape, geometry }),
-    gridOptions(options),
-  );
-  return upperBound("symbol-grid", 0, upper, frequencies, options);
+): { grid: SymbolGrid; options: SymbolBoundOptions } | null {
+  if (options.guarantee === "estimate" || product(geometry.inputSize!) <= WRITTEN_OUT_PIXELS) return null;
+  const single = { ...geometry, groups: 1 };
+  const shape = [kernelShape[0]! / geometry.groups, ...kernelShape.slice(1)];
+  const grid = sizedGrid({ kernelShape: shape, geometry: single });
+  return { grid, options: { ...gridOptions(options), perGroup: true } };
 }
 
 function upperBound(

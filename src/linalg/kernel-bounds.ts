@@ -4,7 +4,7 @@ import { convolution } from "./convolution.ts";
 import {
   type ConvolutionBounds,
   type ConvolutionFacts,
-  gridUpper,
+  groupedGrid,
   sizedBounds,
   sizeFreeBounds,
   tightest,
@@ -20,7 +20,7 @@ import { safeScale, zeroBound } from "./matrix-bounds.ts";
 import { deriveSeed } from "./random.ts";
 import { type Answers, runIteration } from "./requests.ts";
 import { addUp, up } from "./rounding.ts";
-import { type KernelTensor, symbolBound } from "./symbol-bound.ts";
+import { type KernelTensor, type SymbolBound, symbolBound } from "./symbol-bound.ts";
 import { product } from "./taps.ts";
 
 /** Work that pauses now and then so that its driver can look up; the pauses carry nothing. */
@@ -53,7 +53,15 @@ export function* kernelBounds(
   const symbols = symbolAnswers(values, facts);
   if (geometry.inputSize === undefined) return runIteration(sizeFreeBounds(facts, options), symbols);
   if (geometry.groups > 1) {
-    const largest = yield* groupedBounds(kernel, kernelShape, geometry, options);
+    const ask = groupedGrid(facts, options);
+    const symbol = ask === null ? null : symbols.symbolBound({ kind: "symbolBound", ...ask });
+    const largest = yield* groupedBounds(
+      kernel,
+      kernelShape,
+      geometry,
+      unscaledBound(symbol, scale),
+      options,
+    );
     return { ...largest, sigma: tightest(largest.sigma, facts) };
   }
   const operator = convolution(values, kernelShape, geometry);
@@ -65,7 +73,16 @@ export function* kernelBounds(
   return bounds;
 }
 
-function symbolAnswers(values: Float64Array, { kernelShape, geometry }: ConvolutionFacts): Answers {
+/** Bounds of the stored kernel from those of the scaled one. */
+export function unscaledBound(symbol: SymbolBound | null, scale: number): SymbolBound | null {
+  if (symbol === null || scale === 1) return symbol;
+  return { ...symbol, groupUppers: symbol.groupUppers.map((upper) => up(upper / scale)) };
+}
+
+function symbolAnswers(
+  values: Float64Array,
+  { kernelShape, geometry }: ConvolutionFacts,
+): Required<Pick<Answers, "symbolBound">> {
   const kernel: KernelTensor = {
     values,
     channelsOut: kernelShape[0]!,
@@ -78,13 +95,15 @@ function symbolAnswers(values: Float64Array, { kernelShape, geometry }: Convolut
 
 /**
  * A grouped convolution is the direct sum of its groups, so its norm is the largest of theirs. Groups are visited in
- * the order of a cheap ceiling and only as far as one could still be the largest; each is a small convolution of its
+ * the order of their ceilings and only as far as one could still be the largest; each is a small convolution of its
  * own, with small explicit matrices and no crowd of equal singular values.
+ * @param symbol bounds of the groups over `groupedGrid`, or null to go without.
  */
 export function* groupedBounds(
   kernel: Float64Array,
   kernelShape: readonly number[],
   geometry: ConvolutionGeometry,
+  symbol: SymbolBound | null,
   options: BoundOptions,
 ): Pausing<ConvolutionBounds> {
   const { groups } = geometry;
@@ -93,22 +112,29 @@ export function* groupedBounds(
   const single = { ...geometry, groups: 1 };
   const parts = Array.from({ length: groups }, (_, group) => {
     const values = kernel.subarray(group * size, (group + 1) * size);
-    return { group, values, ceiling: groupCeiling(values, shape, single) };
+    const ceiling = Math.min(
+      groupCeiling(values, shape, single),
+      symbol?.groupUppers[group] ?? Number.POSITIVE_INFINITY,
+    );
+    return { group, values, ceiling };
   }).sort((a, b) => b.ceiling - a.ceiling);
-  const share = (options.failureProbability ?? DEFAULT_FAILURE_PROBABILITY) / groups;
+  const probability = options.failureProbability ?? DEFAULT_FAILURE_PROBABILITY;
   let best: ConvolutionBounds = { sigma: zeroBound() };
   let bestGroup = 0;
-  let failure = 0;
+  let failure = options.guarantee === "probable" && symbol !== null ? probability : 0;
   for (const { group, values, ceiling } of parts) {
+    const enough = best.sigma.lower * (1 + wantedGap(options) / 4);
+    if (best.sigma.upper !== null && ceiling <= enough) {
+      best = { ...best, sigma: { ...best.sigma, upper: Math.max(best.sigma.upper, ceiling) } };
+      break;
+    }
     if (ceiling <= best.sigma.lower) break;
-    const its = { ...options, failureProbability: share, seed: deriveSeed(options.seed, group) };
-    const found = yield* groupBounds(
-      values,
-      shape,
-      single,
-      its,
-      best.sigma.lower * (1 + wantedGap(options) / 4),
-    );
+    const its = {
+      ...options,
+      failureProbability: probability / groups,
+      seed: deriveSeed(options.seed, group),
+    };
+    const found = yield* kernelBounds(values, shape, single, its);
     failure = addUp(failure, found.sigma.failureProbability ?? 0);
     if (found.sigma.lower > best.sigma.lower) bestGroup = group;
     best = largerOf(best, found);
@@ -116,21 +142,6 @@ export function* groupedBounds(
   }
   const sigma = failure > 0 ? { ...best.sigma, failureProbability: failure } : best.sigma;
   return { sigma, ...embedVectors(best, bestGroup, groups) };
-}
-
-/** One group; only its ceiling from the symbol when that already is at most `enough`. */
-function* groupBounds(
-  values: Float64Array,
-  shape: readonly number[],
-  geometry: ConvolutionGeometry,
-  options: BoundOptions,
-  enough: number,
-): Pausing<ConvolutionBounds> {
-  if (enough > 0 && options.guarantee !== "estimate") {
-    const upper = gridUpper(values, shape, geometry, options);
-    if (upper.upper! <= enough) return { sigma: upper };
-  }
-  return yield* kernelBounds(values, shape, geometry, options);
 }
 
 /** The larger operator's bounds, with the larger of both ends. */

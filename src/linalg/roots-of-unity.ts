@@ -12,6 +12,17 @@ const PI = 0x3243f6a8885a308d313198a2en;
 /** |computed − true| of every entry: half an ulp of numbers up to 1, plus the fixed-point error (< 2⁻⁸⁰). */
 export const ROOT_ERROR = 2 ** -53 * (1 + 2 ** -20);
 
+/** cos and sin of 2πm/N, m = 0 … N−1. */
+export interface RootsOfUnity {
+  readonly cos: Float64Array;
+  readonly sin: Float64Array;
+}
+
+/** Tables kept; a network has a handful of image sizes. */
+const MOST_TABLES = 64;
+
+const tables = new Map<number, RootsOfUnity>();
+
 function toNumber(x: bigint): number {
   // Keep 2⁻⁹⁶ scaling exact: Number() rounds once, the power of two is exact.
   return Number(x) * 2 ** -96;
@@ -35,9 +46,20 @@ function sineAndCosine(x: bigint): { sin: bigint; cos: bigint } {
 
 /**
  * cos(2πm/N) and sin(2πm/N) for m = 0 … N−1, each within `ROOT_ERROR` of the truth.
+ * Tables are kept for the next caller; do not change them.
  * @param count N ≥ 1.
  */
-export function rootsOfUnity(count: number): { cos: Float64Array; sin: Float64Array } {
+export function rootsOfUnity(count: number): RootsOfUnity {
+  let roots = tables.get(count);
+  if (roots === undefined) {
+    if (tables.size >= MOST_TABLES) tables.clear();
+    roots = computeRoots(count);
+    tables.set(count, roots);
+  }
+  return roots;
+}
+
+function computeRoots(count: number): RootsOfUnity {
   const cos = new Float64Array(count);
   const sin = new Float64Array(count);
   const n = BigInt(count);

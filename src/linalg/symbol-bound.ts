@@ -37,12 +37,16 @@ export interface SymbolBoundOptions {
   /** Only frequencies with index ≡ part (mod parts), so that threads can share the grid. */
   readonly part?: number;
   readonly parts?: number;
+  /** Bounds each group tightly by itself, not only the largest. */
+  readonly perGroup?: boolean;
 }
 
 /** The largest norm over a grid of frequencies, enclosed. */
 export interface SymbolBound {
   readonly lower: number;
   readonly upper: number;
+  /** Of each group with `perGroup`, otherwise one number for all. */
+  readonly groupUppers: Float64Array;
   /** Matrices examined: groups × frequencies. */
   readonly frequencies: number;
   /** Where `lower` was found; null when the kernel is zero. */
@@ -158,11 +162,12 @@ class GridTask {
   readonly #scale: number;
   readonly #error: number;
   readonly #parts: number;
-  /** Largest rigorous lower bound and certified upper bound so far, scaled, before dividing by √aliases. */
+  /** Largest rigorous lower bound so far, scaled, before dividing by √aliases. */
   #lower = 0;
-  #upper = 0;
-  /** The shift every frequency so far has been compared with (proof), or the level below which to stop (probable). */
-  #level = 0;
+  /** Certified upper bounds so far, by group or one for all, on the same scale. */
+  readonly #uppers: Float64Array;
+  /** What each frequency so far was certified against (proof), or the level below which to stop (probable). */
+  readonly #levels: Float64Array;
   #examined = 0;
   /** Where `lower` was found, and the left singular vector that proves it. */
   #best: { readonly at: Frequency; readonly x: Float64Array } | null = null;
@@ -177,6 +182,8 @@ class GridTask {
     let max = 0;
     for (const w of kernel.values) max = Math.max(max, Math.abs(w));
     this.#scale = max > 0 ? scaleToUnit(max) : 1;
+    this.#uppers = new Float64Array(options.perGroup ? kernel.groups : 1);
+    this.#levels = new Float64Array(this.#uppers.length);
     this.#error = symbolError(kernel.size.length, this.#phases.taps, this.#phases.aliases);
   }
 
@@ -199,9 +206,13 @@ class GridTask {
   result(): SymbolBound {
     const root = sqrtUp(this.#phases.aliases);
     const unscaled = (x: number) => x / this.#scale;
+    const groupUppers = this.#uppers.map((upper) =>
+      mulUp(up(unscaled(divUp(upper, down(root)))), this.#grid.factor),
+    );
     return {
       lower: down(unscaled(down(this.#lower / root))),
-      upper: mulUp(up(unscaled(divUp(this.#upper, down(root)))), this.#grid.factor),
+      upper: Math.max(...groupUppers),
+      groupUppers,
       frequencies: this.#examined,
       peak: this.#peak(),
     };
@@ -259,6 +270,16 @@ class GridTask {
     else this.#probe(at);
   }
 
+  /** Where the group's level and upper bound are kept. */
+  #slot(at: Frequency): number {
+    return this.#options.perGroup ? at.group : 0;
+  }
+
+  #raiseUpper(at: Frequency, upper: number): void {
+    const slot = this.#slot(at);
+    this.#uppers[slot] = Math.max(this.#uppers[slot]!, upper);
+  }
+
   /** Certifies ‖F‖ ≤ level at the current frequency, raising the level as far as needed. */
   #prove(at: Frequency): void {
     const { symbol, rows, terms, eta } = at;
@@ -266,27 +287,29 @@ class GridTask {
     // Every entry of the trace is a sum of 2·terms squares.
     const trace = up(symbol.formGram().trace * (1 + (2 * terms + rows + 4) * 2 ** -52));
     const byTrace = addUp(sqrtUp(trace), eta);
-    if (rows === 1 || byTrace <= this.#level) {
-      this.#upper = Math.max(this.#upper, byTrace);
-      if (rows === 1) this.#raiseLower(at, Float64Array.of(1, 0));
+    if (rows === 1 || byTrace <= this.#levels[this.#slot(at)]!) {
+      this.#raiseUpper(at, byTrace);
+      if (rows === 1 && byTrace > this.#lower) this.#raiseLower(at, Float64Array.of(1, 0));
       return;
     }
     const shift = this.#certifiedShift(at, trace);
     const square = shift === null ? trace : certifiedSquare(shift, rows, growth, symbol.gramError, trace);
-    this.#upper = Math.max(this.#upper, addUp(sqrtUp(Math.min(square, trace)), eta));
+    this.#raiseUpper(at, addUp(sqrtUp(Math.min(square, trace)), eta));
   }
 
   /** The smallest tried shift, at least the level squared, whose Cholesky runs to its end; raises the level to it. */
   #certifiedShift(at: Frequency, trace: number): number | null {
     const { symbol } = at;
-    if (this.#level > 0 && symbol.shiftedCholesky(this.#level ** 2) === null) return this.#level ** 2;
+    const slot = this.#slot(at);
+    const level = this.#levels[slot]!;
+    if (level > 0 && symbol.shiftedCholesky(level ** 2) === null) return level ** 2;
     const { guess } = this.#lanczos(at, 1e-9, GUESS_RESOLUTION);
     let raise = RESOLUTION;
     for (let attempt = 0; attempt < MAX_RAISES; attempt++) {
-      const shift = Math.max(this.#level, guess * (1 + raise)) ** 2;
+      const shift = Math.max(level, guess * (1 + raise)) ** 2;
       if (!(shift < trace)) return null;
       if (symbol.shiftedCholesky(shift) === null) {
-        this.#level = Math.sqrt(shift);
+        this.#levels[slot] = Math.sqrt(shift);
         return shift;
       }
       raise *= 4;
@@ -299,8 +322,9 @@ class GridTask {
     const total = this.#kernel.groups * this.#frequencies.length;
     const share = this.#options.failureProbability / total;
     const interval = this.#lanczos(at, share, RESOLUTION);
-    this.#upper = Math.max(this.#upper, addUp(interval.upper, at.eta));
-    this.#level = Math.max(this.#level, interval.guess);
+    this.#raiseUpper(at, addUp(interval.upper, at.eta));
+    const slot = this.#slot(at);
+    this.#levels[slot] = Math.max(this.#levels[slot]!, interval.guess);
   }
 
   /** The current frequency's norm; on ℝ²ᵐ, where each singular value of F appears twice. */
@@ -313,7 +337,7 @@ class GridTask {
       symbol.gram(lanczos.vector, product);
       lanczos.step(product);
       if (lanczos.closed || lanczos.steps >= LANCZOS_LIMIT) break;
-      if (lanczos.upper() <= Math.max(this.#level, lanczos.sigma) * (1 + resolution)) break;
+      if (lanczos.upper() <= Math.max(this.#levels[this.#slot(at)]!, lanczos.sigma) * (1 + resolution)) break;
     }
     if (lanczos.sigma > this.#lower) this.#raiseLower(at, lanczos.ritzVector());
     lanczos.release();
