@@ -30,7 +30,7 @@ export type {
 export type { CommonOptions } from "./audit/settings.ts";
 export type { NormalizeMethod } from "./audit/shrink.ts";
 export * from "./core.ts";
-export type { DType } from "./formats/dtype.ts";
+export type { DType, FloatType, OpaqueType } from "./formats/dtype.ts";
 export { FormatError, type FormatErrorCode, type FormatErrorPlace } from "./formats/errors.ts";
 export type {
   ByteRange,
