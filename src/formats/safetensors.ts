@@ -107,7 +107,8 @@ function isCount(value: JsonValue | undefined): value is number {
 /** One member of the header. `dataBytes` is what follows the header. */
 function describe(file: string, name: string, value: JsonValue, dataBytes: number): Described {
   const fail = (code: FormatErrorCode, what: string): never => {
-    throw new FormatError(code, what, { file, tensor: name.slice(0, 200) });
+    const hint = code === "truncated" ? { hint: "The file is incomplete: download or save it again." } : {};
+    throw new FormatError(code, what, { file, tensor: name.slice(0, 200), ...hint });
   };
   if (!(value instanceof Map)) return fail("bad-header", "its description is not an object.");
   const type = value.get("dtype");

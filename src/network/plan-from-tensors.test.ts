@@ -115,6 +115,11 @@ describe("what is skipped, and whether to warn", () => {
     [tensor("position_ids", [1, 512], "int64", "integers"), false],
     [tensor("num_batches_tracked", [], "int64", "integers"), false],
     [tensor("spectral.w", [4, 4], "complex64", "complex"), true],
+    [tensor("expanded", [4, 4], "float32", "its elements share one place"), true],
+    [tensor("expanded_bias", [4], "float32", "its elements share one place"), false],
+    [tensor("wide", [4, 4], "float128", "16-byte floats"), true],
+    [tensor("raw", [4, 4], "void16", "raw bytes"), true],
+    [tensor("sparse", [], "unknown", "tensors built by _rebuild_sparse_tensor are not read"), true],
     [tensor("relative_bias", [4, 8, 512, 512]), true],
     [tensor("odd", [2, 2, 2, 2, 2, 2]), true],
   ];

@@ -23,6 +23,9 @@ const EXPERTS = /(^|[._/])experts?([._/]|$)/i;
 /** Names under which quantising tools store integer weights. */
 const WEIGHT_NAME = /(^|[._/])(q?weight|w|kernel|weight_packed|qweight|weight_int\w*)(:0)?$/i;
 
+/** Types that weights have, in a form or a width that is not read; `void` is NumPy's word for bfloat16 and float8. */
+const NUMBERS = /^(b?float|complex|void|qu?int)/;
+
 /** Kernels are at most this wide in two and three dimensions (patch embeddings are 32, the widest others 51). */
 const MAX_KERNEL = 128;
 
@@ -116,11 +119,11 @@ function floatTensor(tensor: TensorEntry): WeightUse | NoWeight {
 
 function opaqueTensor(tensor: TensorEntry): SkippedTensor {
   const quantised = tensor.shape.length >= 2 && WEIGHT_NAME.test(tensor.name);
-  const complex = tensor.dtype.startsWith("complex") && tensor.shape.length >= 2;
+  const numeric = NUMBERS.test(tensor.dtype) && tensor.shape.length >= 2;
   return {
     tensor,
     because: tensor.unsupported ?? `${tensor.dtype} is not audited`,
-    warn: quantised || complex,
+    warn: quantised || numeric || tensor.dtype === "unknown",
   };
 }
 

@@ -205,7 +205,10 @@ export async function writeWhole(
   const unique = builtin("node:crypto").randomBytes(6).toString("hex");
   const temporary = join(folder, `.${basename(path).slice(0, 100)}.${unique}.tmp`);
   const handle = await fs.open(temporary, "wx").catch((cause: unknown) => {
-    throw new WriteError(path, `cannot write in this folder (${systemCode(cause)}).`);
+    throw new WriteError(
+      path,
+      `cannot write in this folder (${systemCode(cause)}). Does it exist, and may you write there?`,
+    );
   });
   try {
     try {

@@ -53,6 +53,7 @@ export const CHART_STYLE = `
 .chart text{fill:var(--ink)}
 .chart .chart-title{font-size:15px;font-weight:600}
 .chart .paper{fill:var(--panel)}
+.chart .narrow{display:none}
 .chart .tick{fill:var(--muted);font-size:11px}
 .chart .note{fill:var(--muted);font-size:11px}
 .chart .grid{stroke:var(--line);stroke-width:1}
@@ -149,7 +150,7 @@ output:empty{display:none}
 output{color:var(--muted);font-size:13px}
 .scroll-x{overflow:auto;max-height:640px;margin-top:12px;border:1px solid var(--line);border-radius:8px}
 table{border-collapse:collapse;width:100%;font-size:13px;line-height:1.45}
-th,td{padding:7px 10px;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
+th,td{padding:7px 8px;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
 tbody tr:last-child>*{border-bottom:0}
 thead th{position:sticky;top:0;background:var(--panel);padding:4px 6px;white-space:nowrap;z-index:1}
 thead button{border-color:transparent;background:none;font-weight:650;padding:4px 6px}
@@ -158,7 +159,6 @@ thead th[aria-sort=descending] button::after{content:" ↓"}
 tbody th{font-weight:500}
 tbody th bdi{display:block;width:max-content;max-width:24em}
 td{white-space:nowrap}
-td.wraps{white-space:normal;min-width:15em;overflow-wrap:anywhere}
 .number{text-align:right}
 .weight{display:block;color:var(--muted);font-size:12px}
 tbody tr:hover{background:var(--hover)}
@@ -175,7 +175,7 @@ tr.chosen{background:var(--chosen);box-shadow:inset 3px 0 var(--sigma)}
 .visually-hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 footer{max-width:1240px;margin:0 auto;padding:8px 28px 48px;color:var(--muted);font-size:13px}
 @media (max-width:960px){.two,.headline{grid-template-columns:minmax(0,1fr)}.promises{grid-template-columns:minmax(0,1fr)}}
-@media (max-width:600px){.chart .factor{display:none}main,header.top,footer{padding-left:12px;padding-right:12px}header.top{padding-top:20px}section{padding:16px 14px;border-radius:10px}h1{font-size:21px}.figure{font-size:30px}.panel-scroll{max-height:380px;margin:0 -6px}.problems li{grid-template-columns:minmax(0,1fr)}.problems .what{grid-column:1}tbody th bdi{max-width:11em}}
+@media (max-width:600px){.chart .factor,.chart .name .wide{display:none}.chart .name .narrow{display:inline}main,header.top,footer{padding-left:12px;padding-right:12px}header.top{padding-top:20px}section{padding:16px 14px;border-radius:10px}h1{font-size:21px}.figure{font-size:30px}.panel-scroll{max-height:380px;margin:0 -6px}.problems li{grid-template-columns:minmax(0,1fr)}.problems .what{grid-column:1}tbody th bdi{max-width:11em}}
 @media (prefers-reduced-motion:no-preference){button,tbody tr{transition:background-color .12s}}
 @media print{
 @page{margin:14mm}
@@ -193,7 +193,6 @@ svg,.frame,.problems li,tr,.figure,.promises>div{break-inside:avoid}
 h2,.section-head,.lead,.legend{break-after:avoid}
 table{font-size:7.5pt}
 th,td{padding:3px 4px;white-space:normal}
-td.wraps{min-width:0}
 tbody th bdi{width:auto}
 thead button{padding:0;min-height:0;font-size:7.5pt}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}

@@ -14,8 +14,6 @@ export interface TableColumn<Row> {
   readonly numeric?: boolean;
   /** Names the row. */
   readonly headsRow?: boolean;
-  /** Holds sentences. */
-  readonly wraps?: boolean;
   /** Its value only serves sorting; CSV leaves it out. */
   readonly sortOnly?: boolean;
 }
@@ -145,9 +143,8 @@ function isDrawn<Row>({ cell, value }: TableColumn<Row>, rows: readonly Row[]): 
   return cell !== undefined && rows.some((row) => value(row) !== null);
 }
 
-function drawCell<Row>({ cell, numeric, headsRow, wraps }: TableColumn<Row>, row: Row): Markup {
+function drawCell<Row>({ cell, numeric, headsRow }: TableColumn<Row>, row: Row): Markup {
   const content = cell === undefined ? "" : cell(row);
   if (headsRow) return html`<th scope="row">${content}</th>`;
-  if (numeric) return html`<td class="number">${content}</td>`;
-  return wraps ? html`<td class="wraps">${content}</td>` : html`<td>${content}</td>`;
+  return numeric ? html`<td class="number">${content}</td>` : html`<td>${content}</td>`;
 }

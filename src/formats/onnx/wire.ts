@@ -190,7 +190,7 @@ export class WireReader {
       if (parent.parent === null) {
         this.fail(
           "truncated",
-          `field ${number} declares ${length} bytes, but the file has ${room} left.`,
+          `field ${number} declares ${length} bytes, but the file has ${room} left. It is damaged or incomplete: download or save it again.`,
           at,
         );
       }

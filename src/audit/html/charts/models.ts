@@ -1,10 +1,10 @@
 import { formatSigma } from "../../format-number.ts";
-import { shortenMiddle } from "../../printable.ts";
 import { representative } from "../../report-cascade.ts";
 import type { AuditReport, LayerReport } from "../../schema.ts";
 import { html, type Markup } from "../markup.ts";
 import { modelName } from "../names.ts";
 import { type LogScale, logScale, percent } from "../scale.ts";
+import { nameLabel } from "./name-label.ts";
 
 const ROW_HEIGHT = 34;
 const AXIS_HEIGHT = 22;
@@ -44,7 +44,7 @@ function drawRow(report: AuditReport, top: number, scale: LogScale): Markup {
     upper === null
       ? null
       : html`<circle class="network" cx="${percent(x(scale, Math.log10(upper)))}" cy="${y}" r="5.5"/>`;
-  return html`<g transform="translate(0 ${top})"><svg class="name" width="${percent(NAME_WIDTH)}" height="${ROW_HEIGHT}"><text x="100%" y="${y + 4}" text-anchor="end">${shortenMiddle(modelName(report.model.files), LONGEST_NAME)}</text></svg>${marks}${bound}</g>`;
+  return html`<g transform="translate(0 ${top})">${nameLabel(modelName(report.model.files), NAME_WIDTH, ROW_HEIGHT, LONGEST_NAME)}${marks}${bound}</g>`;
 }
 
 function pick(layers: readonly LayerReport[]): LayerReport[] {

@@ -1,9 +1,9 @@
 import { formatInterval, formatNumber, formatSigma } from "../../format-number.ts";
-import { shortenMiddle } from "../../printable.ts";
 import { representative } from "../../report-cascade.ts";
 import type { LayerReport } from "../../schema.ts";
 import { html, type Markup } from "../markup.ts";
 import { type LogScale, logScale, percent } from "../scale.ts";
+import { nameLabel } from "./name-label.ts";
 
 const AXIS_HEIGHT = 22;
 /** Rows per SVG: small enough to break between on paper. */
@@ -12,7 +12,7 @@ const ROWS_PER_BLOCK = 20;
 const SHORT_LIST = 14;
 const LONGEST_NAME = 36;
 const MOST_NAME_WIDTH = 34;
-const LEAST_NAME_WIDTH = 14;
+const LEAST_NAME_WIDTH = 16;
 
 /** Where things are; every x in percent of the width, so that one drawing fits every width. */
 interface Layout {
@@ -75,7 +75,7 @@ function block(layers: readonly LayerReport[], first: number, chosen: number, la
 
 function drawRow(layer: LayerReport, index: number, isChosen: boolean, i: number, layout: Layout): Markup {
   const { rowHeight, nameWidth } = layout;
-  const name = html`<svg class="name" width="${percent(nameWidth)}" height="${rowHeight}"><text x="100%" y="${rowHeight / 2 + 4}" text-anchor="end">${shortenMiddle(layer.name, LONGEST_NAME)}</text></svg>`;
+  const name = nameLabel(layer.name, nameWidth, rowHeight, LONGEST_NAME);
   return html`<g class="${isChosen ? "row chosen" : "row"}" data-layer="${index}" transform="translate(0 ${i * rowHeight})"><title>${tip(layer)}</title><rect class="hit" width="100%" height="${rowHeight}" rx="4"/>${name}${marks(layer, layout)}</g>`;
 }
 
