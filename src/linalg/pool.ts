@@ -1,18 +1,13 @@
+import { builtWorker } from "../platform/built-worker.ts";
 import { availableThreads } from "../platform/cores.ts";
 import { localThread, type Thread, workerThreads } from "../platform/threads.ts";
 import { type Tasks, tasks } from "./tasks.ts";
-
-/** The built worker beside this module, also when the sources run unbuilt. */
-function workerUrl(): URL {
-  const built = import.meta.url.endsWith(".ts") ? "../../dist/worker.js" : "./worker.js";
-  return new URL(built, import.meta.url);
-}
 
 const local: readonly Thread<Tasks>[] = [localThread<Tasks>(tasks)];
 
 /** Threads to share one computation: the calling one alone when `count` is 1. */
 export function threads(count: number): readonly Thread<Tasks>[] {
-  return count <= 1 ? local : workerThreads<Tasks>(workerUrl(), count);
+  return count <= 1 ? local : workerThreads<Tasks>(builtWorker, count, tasks);
 }
 
 /**
@@ -20,7 +15,7 @@ export function threads(count: number): readonly Thread<Tasks>[] {
  * last, because its calls run at once and the others' must be under way by then.
  */
 export function threadsWithSelf(count: number): readonly Thread<Tasks>[] {
-  return count <= 1 ? local : [...workerThreads<Tasks>(workerUrl(), count - 1), ...local];
+  return count <= 1 ? local : [...workerThreads<Tasks>(builtWorker, count - 1, tasks), ...local];
 }
 
 let nextId = 0;

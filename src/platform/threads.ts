@@ -25,6 +25,16 @@ interface Reply {
   readonly error?: unknown;
 }
 
+/** What a worker sends before anything else, once its module has run. */
+const READY = "ready";
+
+/** A module that calls `serveTasks`, and how to start it. */
+export interface WorkerModule {
+  readonly url: URL;
+  /** Starts it in a browser. Where absent: a module worker at `url`. */
+  readonly open?: () => Worker;
+}
+
 /** What Node's and the browser's workers have in common, seen from outside. */
 interface Channel {
   post(message: unknown, transfer: ArrayBuffer[]): void;
@@ -32,7 +42,11 @@ interface Channel {
   hold(busy: boolean): void;
 }
 
-function connect(url: URL, onMessage: (reply: Reply) => void, onFailure: (error: unknown) => void): Channel {
+function connect(
+  { url, open = () => new Worker(url, { type: "module" }) }: WorkerModule,
+  onMessage: (message: Reply | typeof READY) => void,
+  onFailure: (error: unknown) => void,
+): Channel {
   if (hasBuiltins()) {
     const { Worker } = builtin("node:worker_threads");
     const worker = new Worker(url);
@@ -45,28 +59,44 @@ function connect(url: URL, onMessage: (reply: Reply) => void, onFailure: (error:
       hold: (busy) => (busy ? worker.ref() : worker.unref()),
     };
   }
-  const worker = new Worker(url, { type: "module" });
-  worker.onmessage = (event: MessageEvent<Reply>) => onMessage(event.data);
-  worker.onerror = (event) => onFailure(new Error(event.message));
+  const worker = open();
+  worker.onmessage = (event: MessageEvent<Reply | typeof READY>) => onMessage(event.data);
+  // A worker whose script could not be loaded sends an event without a message.
+  worker.onerror = (event) => onFailure(new Error(event.message || "a worker thread failed"));
   return { post: (message, transfer) => worker.postMessage(message, transfer), hold: () => {} };
 }
 
-/** Runs tasks in a worker whose module calls `serveTasks`. The process may end while no call is pending. */
+interface Call {
+  readonly request: Request;
+  readonly transfer: ArrayBuffer[];
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Runs tasks in a worker. Calls wait here until it has started; where it cannot (a page whose bundle lacks the
+ * worker's file, a policy that forbids workers) they run on the calling thread instead. The process may end while no
+ * call is pending.
+ */
 class WorkerThread<Tasks extends TaskTable> implements Thread<Tasks> {
-  readonly #channel: Channel;
-  readonly #pending = new Map<
-    number,
-    { resolve: (value: never) => void; reject: (error: unknown) => void }
-  >();
+  readonly #tasks: Tasks;
+  readonly #pending = new Map<number, Call>();
+  #channel: Channel | undefined;
   #nextId = 0;
+  #state: "starting" | "running" | "absent" | "broken" = "starting";
   #failure: unknown;
 
-  constructor(url: URL) {
-    this.#channel = connect(
-      url,
-      (reply) => this.#settle(reply),
-      (error) => this.#fail(error),
-    );
+  constructor(module: WorkerModule, tasks: Tasks) {
+    this.#tasks = tasks;
+    try {
+      this.#channel = connect(
+        module,
+        (message) => (message === READY ? this.#start() : this.#settle(message)),
+        (error) => this.#fail(error),
+      );
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   call<K extends keyof Tasks & string>(
@@ -74,27 +104,45 @@ class WorkerThread<Tasks extends TaskTable> implements Thread<Tasks> {
     args: Parameters<Tasks[K]>,
     transfer: ArrayBuffer[] = [],
   ): Promise<ReturnType<Tasks[K]>> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#state === "broken") return Promise.reject(this.#failure);
+    if (this.#state === "absent") return localThread(this.#tasks).call(task, args);
     return new Promise((resolve, reject) => {
-      const request: Request = { id: this.#nextId++, task, args };
-      this.#pending.set(request.id, { resolve, reject });
-      this.#channel.hold(true);
-      this.#channel.post(request, transfer);
+      const call: Call = { request: { id: this.#nextId++, task, args }, transfer, resolve, reject };
+      this.#pending.set(call.request.id, call);
+      this.#channel!.hold(true);
+      if (this.#state === "running") this.#channel!.post(call.request, transfer);
     });
+  }
+
+  #start(): void {
+    this.#state = "running";
+    for (const { request, transfer } of this.#pending.values()) this.#channel!.post(request, transfer);
   }
 
   #settle(reply: Reply): void {
     const waiting = this.#pending.get(reply.id);
     this.#pending.delete(reply.id);
-    if (this.#pending.size === 0) this.#channel.hold(false);
+    if (this.#pending.size === 0) this.#channel!.hold(false);
     if (reply.error === undefined) waiting?.resolve(reply.value as never);
     else waiting?.reject(reply.error);
   }
 
+  /** Before it started, nothing is lost: its calls run here. Afterwards what it held is gone. */
   #fail(error: unknown): void {
+    if (this.#state === "absent" || this.#state === "broken") return;
+    this.#state = this.#state === "starting" ? "absent" : "broken";
     this.#failure = error;
-    for (const waiting of this.#pending.values()) waiting.reject(error);
+    const calls = [...this.#pending.values()];
     this.#pending.clear();
+    for (const { request, resolve, reject } of calls) {
+      if (this.#state === "broken") reject(error);
+      else {
+        const { task, args } = request;
+        localThread(this.#tasks)
+          .call(task, args as never)
+          .then(resolve as never, reject);
+      }
+    }
   }
 }
 
@@ -109,11 +157,20 @@ export function localThread<Tasks extends TaskTable>(tasks: Tasks): Thread<Tasks
 
 const pools = new Map<string, Thread<never>[]>();
 
-/** `count` workers running the module at `url`; started once per process and reused (a start costs about 50 ms). */
-export function workerThreads<Tasks extends TaskTable>(url: URL, count: number): readonly Thread<Tasks>[] {
-  const pool = (pools.get(url.href) ?? []) as unknown as Thread<Tasks>[];
-  while (pool.length < count) pool.push(new WorkerThread<Tasks>(url));
-  pools.set(url.href, pool as unknown as Thread<never>[]);
+/**
+ * `count` workers; started once per process and reused (a start costs about 50 ms).
+ * @param tasks what the workers serve, for those that cannot start: their calls run on the calling thread, so ids
+ * that calls speak of must differ between threads.
+ */
+export function workerThreads<Tasks extends TaskTable>(
+  module: WorkerModule,
+  count: number,
+  tasks: Tasks,
+): readonly Thread<Tasks>[] {
+  const { href } = module.url;
+  const pool = (pools.get(href) ?? []) as unknown as Thread<Tasks>[];
+  while (pool.length < count) pool.push(new WorkerThread<Tasks>(module, tasks));
+  pools.set(href, pool as unknown as Thread<never>[]);
   return pool.slice(0, count);
 }
 
@@ -128,9 +185,12 @@ export function serveTasks(tasks: TaskTable): void {
       reply({ id: request.id, error }, []);
     }
   });
+  reply(READY, []);
 }
 
-function workerPort(onRequest: (request: Request) => void): (reply: Reply, transfer: ArrayBuffer[]) => void {
+function workerPort(
+  onRequest: (request: Request) => void,
+): (reply: Reply | typeof READY, transfer: ArrayBuffer[]) => void {
   const port = hasBuiltins() ? builtin("node:worker_threads").parentPort : null;
   if (port !== null) {
     port.on("message", onRequest);
