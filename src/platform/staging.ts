@@ -29,6 +29,9 @@ export async function stageFiles(
   const stage = await fs.mkdtemp(join(folder, `.${basename(outPath).slice(0, 100)}.`)).catch(() => {
     throw new WriteError(outPath, "cannot write in this folder. Does it exist, and may you write there?");
   });
+  // A second Ctrl-C ends the process at once; no hidden folder stays behind then either.
+  const removeAtExit = () => builtin("node:fs").rmSync(stage, { recursive: true, force: true });
+  process.once("exit", removeAtExit);
   return {
     mainPath: join(stage, basename(outPath)),
     write: async (relativeName, chunks) => {
@@ -47,7 +50,10 @@ export async function stageFiles(
         });
       }
     },
-    discard: () => fs.rm(stage, { recursive: true, force: true }),
+    discard: async () => {
+      await fs.rm(stage, { recursive: true, force: true });
+      process.off("exit", removeAtExit);
+    },
   };
 }
 
