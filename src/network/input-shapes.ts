@@ -121,9 +121,13 @@ export function declaredShape(info: OnnxValueInfo | undefined): readonly (number
 /**
  * What to tell a user whose layer sees an input of unknown size: which input to give a shape, or that inference
  * could not follow the graph although every input's size is known.
+ * @param shapeOf shapes of the inputs as the file or the user fixes them, without assumptions about the batch
  */
-export function unknownSizeAdvice(graph: OnnxGraph): string {
-  const open = graph.inputs.find((info) => declaredShape(info)?.includes(null) !== false);
+export function unknownSizeAdvice(
+  graph: OnnxGraph,
+  shapeOf: (input: string) => readonly (number | null)[] | null,
+): string {
+  const open = graph.inputs.find((info) => shapeOf(info.name)?.includes(null) !== false);
   if (open === undefined)
     return "the size of its input could not be inferred from the graph, so the bound holds for every size";
   return (

@@ -462,6 +462,19 @@ describe("what is no use says why", () => {
     expect(layout.kind === "convolution" && layout.geometry.inputSize).toEqual([8, 9]);
   });
 
+  it("does not ask for a size that was given and did not help", async () => {
+    const conv = { opType: "Conv", name: "c", inputs: ["opaque", "w"], outputs: ["y"] };
+    const mystery = { opType: "Mystery", name: "m", inputs: ["x"], outputs: ["opaque"] };
+    const model = {
+      ...single(conv, ["n", 3, "h", "w"], [weight("w", [4, 3, 3, 3])]),
+      nodes: [mystery, conv],
+    };
+    const open = await planFromOnnx(await openTestModel(model));
+    expect(open.uses[0].problems).toEqual([expect.stringContaining("give --input x=SHAPE")]);
+    const sized = await planFromOnnx(await openTestModel(model), { inputs: new Map([["x", [1, 3, 8, 9]]]) });
+    expect(sized.uses[0].problems).toEqual([expect.stringContaining("could not be inferred from the graph")]);
+  });
+
   it("an open first axis that a convolution slides along is no batch", async () => {
     const plan = await planFromOnnx(
       await openTestModel({

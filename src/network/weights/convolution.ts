@@ -17,10 +17,10 @@ import { type Action, type WeightRule, weightAt } from "./finding.ts";
 
 type Padding = readonly (readonly [number, number])[];
 
-function mainGraph(scope: Scope) {
+function adviceAt(scope: Scope): string {
   let root = scope;
   while (root.parent !== null) root = root.parent;
-  return root.graph;
+  return unknownSizeAdvice(root.graph, (input) => root.steadyShape(input));
 }
 
 /** The kernel's window, or what is wrong with the node. */
@@ -63,7 +63,7 @@ function action(
     geometry: { ...geometry, groups, boundary: "zero" },
   };
   if (geometry.inputSize !== undefined) return { operator, layout };
-  return { operator, layout, problems: [unknownSizeAdvice(mainGraph(site.scope))] };
+  return { operator, layout, problems: [adviceAt(site.scope)] };
 }
 
 function spatialOf(shape: Shape | null, axes: number, channelsLast: boolean): Shape {
