@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { NormalizeReport } from "../src/audit/normalize.ts";
 import type { AuditReport } from "../src/audit/schema.ts";
 import { run } from "../src/cli/run.ts";
@@ -23,7 +23,10 @@ const models = fileURLToPath(new URL("../../shared/models/", import.meta.url));
 const present = existsSync(models);
 if (!present) console.log(`skipped: the reference models are not at ${models}`);
 
-const folder = await mkdtemp(join(tmpdir(), "lipschitz-models-"));
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "lipschitz-models-"));
+});
 afterAll(() => rm(folder, { recursive: true }));
 
 async function json<T>(...argv: string[]): Promise<{ code: number; document: T }> {
