@@ -88,8 +88,11 @@ export function* sizeFreeBounds(
 ): Iteration<ConvolutionBounds> {
   const { scale } = facts;
   if (isReshaped(facts)) return { sigma: facts.reshaped };
-  const bound = yield* gridBound(affordable(facts, sizeFreeGrids(facts)), options);
-  const lower = down(bound.lower / scale);
+  const grid = affordable(facts, sizeFreeGrids(facts));
+  const bound = yield* gridBound(grid, options);
+  // Where the grid is of the unstrided operator, one of the ∏s parts that strides pick has 1/√∏s of its gain.
+  const picked = product(facts.geometry.strides) / product(grid.strides);
+  const lower = down(down(bound.lower / sqrtUp(picked)) / scale);
   if (options.guarantee === "estimate") {
     return {
       sigma: { lower, estimate: lower, upper: null, guarantee: "estimate", method: "symbol-supremum" },
@@ -151,20 +154,22 @@ function affordable(facts: Shape, grids: readonly SymbolGrid[]): SymbolGrid {
   return grids.find((grid) => gridWork(facts, grid) <= GRID_WORK) ?? cheapest;
 }
 
-/** Two enclosures of one number together; both upper ends may have to hold, so their chances add up. */
+/** Two enclosures of one number together: whichever upper end is taken, the other could have been, so chances add up. */
 function better(a: ConvolutionBounds, b: ConvolutionBounds): ConvolutionBounds {
   const lower = Math.max(a.sigma.lower, b.sigma.lower);
-  if (a.sigma.upper! <= b.sigma.upper!) return { ...a, sigma: { ...a.sigma, lower } };
+  const tighter = a.sigma.upper! <= b.sigma.upper! ? a : b;
   const chances = [a.sigma.failureProbability, b.sigma.failureProbability].filter((p) => p !== undefined);
   const failure = chances.length > 0 ? { failureProbability: chances.reduce(addUp) } : {};
-  return { ...b, ...a, sigma: { ...b.sigma, lower, ...failure } };
+  return { ...b, ...a, sigma: { ...tighter.sigma, lower, ...failure } };
 }
 
 /** Lanczos on the operator itself. */
 function* iterated(facts: SizedFacts, options: BoundOptions): Iteration<ConvolutionBounds> {
   const { interval, details } = yield* lanczosInterval(scaledOperator(facts), options);
   const lower = down(interval.lower / facts.scale);
-  const upper = up(interval.upper / facts.scale);
+  // Taps of one pixel may cancel, down to where Lanczos sees the rounding of its products instead of the operator.
+  const unseen = mulUp(mulUp(4, sqrtUp(interval.steps)), rounding(facts).absolute);
+  const upper = up(addUp(interval.upper, unseen) / facts.scale);
   return { ...details, sigma: upperBound("lanczos", lower, upper, interval.steps, options) };
 }
 
@@ -266,10 +271,8 @@ function reshapedCeiling({ kernelShape, geometry, reshaped }: ConvolutionFacts):
   const { inputSize, padding, boundary, strides, dilations } = geometry;
   if (reshaped.upper === null || (boundary !== "zero" && inputSize === undefined)) return null;
   const copies = padding.reduce((count, p, a) => count * mostCopies(inputSize?.[a] ?? 1, p, boundary), 1);
-  const factor = mulUp(
-    reshapedFactorUp(kernelShape.slice(2), strides, dilations),
-    copies === 1 ? 1 : sqrtUp(copies),
-  );
+  const overlap = reshapedFactorUp(kernelShape.slice(2), strides, dilations);
+  const factor = copies === 1 ? overlap : mulUp(overlap, sqrtUp(copies));
   return factor === 1 ? reshaped.upper : mulUp(factor, reshaped.upper);
 }
 
@@ -293,7 +296,8 @@ export function tightest(sigma: Bound, facts: ConvolutionFacts): Bound {
   if (sigma.upper === null || ceiling === null || ceiling >= sigma.upper) return { ...sigma, lower };
   const chances = [sigma.failureProbability, reshaped.failureProbability].filter((p) => p !== undefined);
   const failure = chances.length > 0 ? { failureProbability: chances.reduce(addUp) } : {};
-  return { ...sigma, lower, upper: ceiling, method: "reshaped", ...failure };
+  const guarantee = reshaped.guarantee === "probable" ? "probable" : sigma.guarantee;
+  return { ...sigma, lower, upper: ceiling, guarantee, method: "reshaped", ...failure };
 }
 
 function scaledOperator(facts: SizedFacts): ScaledOperator {

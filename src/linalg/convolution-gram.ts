@@ -1,7 +1,7 @@
 import { kernels } from "../kernels/index.ts";
 import type { ConvolutionOperator } from "./convolution.ts";
 import { type SparseRows, sparseRows } from "./explicit.ts";
-import { gamma, mulUp, sqrtUp, sumOfSquaresUp } from "./rounding.ts";
+import { addUp, gamma, mulUp, sqrtUp, sumOfSquaresUp } from "./rounding.ts";
 import { product } from "./taps.ts";
 import type { GramMatrix } from "./verified-cholesky.ts";
 
@@ -40,7 +40,9 @@ export function convolutionGram(operator: ConvolutionOperator): ConvolutionGram 
   // Lists of (short index, value) per long index: the columns of a wide matrix, the rows of a tall one.
   const lists = byRow ? transposeSparse(rows, operator.cols) : rows;
   const sum = rows.values.reduce((total, value) => total + value * value, 0);
-  const frobeniusSquared = sumOfSquaresUp(sum, rows.values.length);
+  // The kernel is scaled, but an operator that sees only its smallest taps has entries whose squares vanish.
+  const lost = rows.values.length * 2 ** -1000;
+  const frobeniusSquared = addUp(sumOfSquaresUp(sum, rows.values.length), lost);
   const entries = preferDense(lists, n, long) ? denseGram(lists, n, long) : sparseGram(lists, n);
   const perturbation = rows.exact ? 0 : duplicateError(operator);
   return { gram: { entries, n, terms: long, frobeniusSquared }, perturbation };

@@ -53,14 +53,23 @@ export class Lanczos {
    * the best of all steps asked about is as safe as any.
    */
   upper(): number {
-    const now = polynomialUpper(this.#diagonal, this.#off, this.steps, this.#theta, this.#overlap);
+    const now = polynomialUpper(
+      this.#diagonal,
+      this.#off,
+      this.steps,
+      this.#theta,
+      this.#overlap,
+      this.#vector.length,
+    );
     this.#upper = Math.min(this.#upper, now);
     return sqrtUp(this.#upper);
   }
 
-  /** True when the Krylov space is exhausted: further steps would only amplify rounding. */
+  /** True when the Krylov space is exhausted: further steps would only amplify rounding (or an overflow's NaN). */
   get closed(): boolean {
-    return this.steps > 0 && (this.steps >= this.#vector.length || this.#off.at(-1)! <= 1e-13 * this.#theta);
+    return (
+      this.steps > 0 && (this.steps >= this.#vector.length || !(this.#off.at(-1)! > 1e-13 * this.#theta))
+    );
   }
 
   /** Takes M · vector (the array is overwritten) and moves to the next vector. */

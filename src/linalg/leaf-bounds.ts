@@ -5,13 +5,13 @@ import type { SizeFreeConvolution } from "./convolution.ts";
 import { denseBound, productAnswers } from "./dense-bounds.ts";
 import { OperatorError } from "./errors.ts";
 import { drained, kernelBounds } from "./kernel-bounds.ts";
-import { type Leaf, leavesOf, type OpaqueOperator } from "./leaves.ts";
+import { type Leaf, leavesOf, type OpaqueOperator, type ScaledLeaf } from "./leaves.ts";
 import { type ProductError, productError } from "./lower-bound.ts";
 import { largerBound, scaleBound } from "./norm-options.ts";
 import type { LinearOperator } from "./operator.ts";
 import type { CompositionOperator } from "./operators.ts";
 import { runIteration } from "./requests.ts";
-import { down, mulUp } from "./rounding.ts";
+import { addUp, down, mulUp, sqrtUp } from "./rounding.ts";
 import { estimateSigma, lanczosInterval } from "./scaled-iterations.ts";
 
 /** Bounds of any operator on the calling thread: those of its leaves, the largest taken. */
@@ -51,12 +51,22 @@ function compositionBound(composition: CompositionOperator, options: BoundOption
   };
 }
 
+/** Whether each entry of the leaf's products is one sum over a row of its matrix, so that nothing cancels between. */
+function isPlain({ leaf, factors }: ScaledLeaf): boolean {
+  if (factors.length > 0) return false;
+  return leaf.kind === "dense" || leaf.kind === "opaque" || isZeroPadded(leaf);
+}
+
+/** Other boundaries add up several taps of one pixel. */
+function isZeroPadded(leaf: Leaf): boolean {
+  return leaf.kind === "convolution" && leaf.geometry.boundary === "zero";
+}
+
 /** How far the operator's computed products may be from the true ones. */
 export function operatorError(operator: LinearOperator): ProductError {
-  const [leaf, ...others] = leavesOf(operator);
-  if (others.length === 0 && leaf!.leaf.kind === "composition") return compositionError(leaf!.leaf.parts);
-  // Sums of products no longer than the larger side, scalings and block structure included.
-  return productError(Math.max(operator.rows, operator.cols) + 4, Math.min(operator.rows, operator.cols));
+  if (!leavesOf(operator).every(isPlain)) return compositionError([operator]);
+  // Sums of products no longer than the larger side, block structure included.
+  return productError(Math.max(operator.rows, operator.cols), Math.min(operator.rows, operator.cols));
 }
 
 function opaqueBound(operator: OpaqueOperator, options: BoundOptions): Bound {
@@ -70,7 +80,7 @@ function opaqueBound(operator: OpaqueOperator, options: BoundOptions): Bound {
   return productsBound(operator, operatorError(operator), options);
 }
 
-/** Bounds from products alone. */
+/** Bounds from products alone; where those may have lost what cancels between parts, the upper end allows for it. */
 function productsBound(operator: LinearOperator, error: ProductError, options: BoundOptions): Bound {
   const facts = { rows: operator.rows, cols: operator.cols, scale: 1, error };
   const answers = productAnswers(operator);
@@ -79,7 +89,7 @@ function productsBound(operator: LinearOperator, error: ProductError, options: B
   const failureProbability = options.failureProbability ?? DEFAULT_FAILURE_PROBABILITY;
   return {
     lower: down(interval.lower),
-    upper: interval.upper,
+    upper: addUp(interval.upper, mulUp(mulUp(4, sqrtUp(interval.steps)), error.absolute)),
     guarantee: "probable",
     method: "lanczos",
     iterations: interval.steps,

@@ -20,9 +20,12 @@ export interface ProductError {
   readonly relative: number;
 }
 
+/** More than what products below float64's normal range can add up to: 2⁶⁰ errors of 2⁻¹⁰⁷⁴. */
+export const UNDERFLOW = 2 ** -1000;
+
 /** The error of plain sums of at most `terms` products per entry, for an operator of rank at most `rank`. */
 export function productError(terms: number, rank: number): ProductError {
-  return { absolute: 0, relative: mulUp(gamma(terms + 1), sqrtUp(rank)) };
+  return { absolute: UNDERFLOW, relative: mulUp(gamma(terms + 1), sqrtUp(rank)) };
 }
 
 function scaledNorm(
@@ -58,7 +61,8 @@ export function normDown(x: Float64Array): number {
  */
 export function lowerBound(v: Float64Array, y: Float64Array, error: ProductError): number {
   const length = normUp(v);
-  if (!(length > 0)) return 0;
+  // An overflow on the way (in an inner factor, say) tells nothing about the product.
+  if (!(length > 0) || !y.every(Number.isFinite)) return 0;
   const stretched = down(normDown(y) / length) - error.absolute;
   if (!(stretched > 0)) return 0;
   return down(down(stretched) / addUp(1, error.relative));

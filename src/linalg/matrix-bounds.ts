@@ -14,8 +14,11 @@ import { down, scaleToUnit, sqrtDown, sqrtUp, sumOfSquaresDown, sumOfSquaresUp, 
 import { estimateSigma, lanczosInterval, type ScaledOperator } from "./scaled-iterations.ts";
 import { certifiedNorm } from "./verified-cholesky.ts";
 
-/** float64 entries outside this range are scaled by a power of two before they are squared. */
-const SAFE_RANGE: readonly [number, number] = [1e-100, 1e100];
+/**
+ * float64 entries outside this range are scaled by a power of two before Lanczos: it squares entries of the Gram
+ * matrix, fourth powers of these times the square of their number.
+ */
+const SAFE_RANGE: readonly [number, number] = [1e-60, 1e60];
 
 /**
  * Up to this short side a matrix whose Lanczos run closed or stalled before its gap was met (a handful of columns,
@@ -91,10 +94,12 @@ function scaledOperator({ rows, cols, scale }: MatrixFacts): ScaledOperator {
   return { rows, cols, scale, error: productError(cols, Math.min(rows, cols)) };
 }
 
-/** Divides by the scale; where scaling down may have lost subnormals, their whole possible norm is added. */
+/**
+ * Divides by the scale, rounded up twice: the second time covers entries that scaling made subnormal, which lost less
+ * than 2⁻¹⁰⁰⁰ of the largest.
+ */
 function unscaledUp(upper: number, scale: number): number {
-  const lost = scale < 1 ? 1e-300 : 0;
-  return up(up(upper / scale) + lost);
+  return up(up(upper / scale));
 }
 
 /** Verified Cholesky on the Gram matrix where that fits in memory, otherwise ‖A‖_F, which is always a bound. */

@@ -15,6 +15,9 @@ export function startOverlap(failureProbability: number, n: number): number {
   return failureProbability * Math.sqrt(Math.PI / (2 * (n - 1)));
 }
 
+/** What an entry of M v may lose to underflow: 2²⁰ products, 2⁻¹⁰⁷⁴ each. */
+const UNDERFLOW = 2 ** -1054;
+
 /** log p_k(t), or −∞ at or below the top Ritz value. off[k−1] is the last residual norm. */
 function logPolynomial(diagonal: readonly number[], off: readonly number[], k: number, t: number): number {
   let ratio = (t - diagonal[0]!) / off[0]!;
@@ -37,7 +40,10 @@ function logPolynomial(diagonal: readonly number[], off: readonly number[], k: n
  * An upper bound of σ₁² after k steps, valid whenever the start's overlap with x₁ is at least `overlap`.
  * @param theta the top Ritz value of T_k.
  * @param off k entries; the last is the residual. A vanishing one (the Krylov space closed) is floored at
- *   1e-13·θ, so that closure sharpens the bound without ever returning θ itself.
+ *   1e-13·θ, so that closure sharpens the bound without ever returning θ itself; and at what M v
+ *   may lose to underflow, so that products too small for float64 are not taken for zero.
+ * @param n length of v.
+ * @returns ∞ where the products overflowed.
  */
 export function polynomialUpper(
   diagonal: readonly number[],
@@ -45,21 +51,24 @@ export function polynomialUpper(
   k: number,
   theta: number,
   overlap: number,
+  n: number,
 ): number {
-  if (!(theta > 0)) return 0;
+  if (!(theta < Number.POSITIVE_INFINITY)) return Number.POSITIVE_INFINITY;
+  const lost = n * UNDERFLOW;
   const floored = off.slice(0, k);
-  for (let j = 0; j < k; j++) floored[j] = Math.max(floored[j]!, 1e-13 * theta);
+  for (let j = 0; j < k; j++) floored[j] = Math.max(floored[j]!, 1e-13 * theta, lost);
   const target = -Math.log(overlap);
-  let low = theta;
-  let step = 1e-15 * theta;
+  const base = Math.max(theta, lost);
+  let low = base;
+  let step = Math.max(1e-15 * base, Number.MIN_VALUE);
   let high = low + step;
-  while (logPolynomial(diagonal, floored, k, high) < target) {
+  while (!(logPolynomial(diagonal, floored, k, high) >= target)) {
     low = high;
     step *= 4;
-    high = theta + step;
+    high = base + step;
     if (!Number.isFinite(high)) return Number.POSITIVE_INFINITY;
   }
-  for (let i = 0; i < 60 && high - low > 1e-3 * (high - theta); i++) {
+  for (let i = 0; i < 60 && high - low > 1e-3 * (high - base); i++) {
     const middle = low + (high - low) / 2;
     if (logPolynomial(diagonal, floored, k, middle) < target) low = middle;
     else high = middle;

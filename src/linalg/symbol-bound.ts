@@ -204,13 +204,14 @@ class GridTask {
   }
 
   result(): SymbolBound {
-    const root = sqrtUp(this.#phases.aliases);
+    const { aliases } = this.#phases;
+    const rootDown = sqrtDown(aliases);
     const unscaled = (x: number) => x / this.#scale;
     const groupUppers = this.#uppers.map((upper) =>
-      mulUp(up(unscaled(divUp(upper, down(root)))), this.#grid.factor),
+      mulUp(up(unscaled(divUp(upper, rootDown))), this.#grid.factor),
     );
     return {
-      lower: down(unscaled(down(this.#lower / root))),
+      lower: down(unscaled(down(this.#lower / sqrtUp(aliases)))),
       upper: Math.max(...groupUppers),
       groupUppers,
       frequencies: this.#examined,
@@ -232,8 +233,8 @@ class GridTask {
     const { values, rows, cols } = this.#groupMatrix(group);
     let sum = 0;
     for (const w of values) sum += w * w;
-    // The last term covers entries that became subnormal when scaled.
-    const frobenius = addUp(sqrtUp(sumOfSquaresUp(sum, values.length)), mulUp(values.length, 2 ** -1000));
+    // The last term covers entries that became subnormal when scaled, or whose squares did.
+    const frobenius = addUp(sqrtUp(sumOfSquaresUp(sum, values.length)), mulUp(values.length, 2 ** -500));
     const { taps, aliases } = this.#phases;
     const maker = rows * cols <= PLAIN_ENTRIES ? plainKernels : kernels();
     const symbol = maker.symbol(values, rows, cols, taps, this.#lattice(rows));
@@ -284,8 +285,8 @@ class GridTask {
   #prove(at: Frequency): void {
     const { symbol, rows, terms, eta } = at;
     const growth = mulUp(SQRT2_UP, gamma(2 * rows + 4));
-    // Every entry of the trace is a sum of 2·terms squares.
-    const trace = up(symbol.formGram().trace * (1 + (2 * terms + rows + 4) * 2 ** -52));
+    // Every entry of the trace is a sum of 2·terms squares; the last term is for those that underflow.
+    const trace = addUp(up(symbol.formGram().trace * (1 + (2 * terms + rows + 4) * 2 ** -52)), 2 ** -900);
     const byTrace = addUp(sqrtUp(trace), eta);
     if (rows === 1 || byTrace <= this.#levels[this.#slot(at)]!) {
       this.#raiseUpper(at, byTrace);

@@ -4,6 +4,9 @@ import { addUp, divUp, down, gamma, mulUp, sqrtUp, up } from "./rounding.ts";
 /** Shifts tried above the first guess before the trace, which always suffices in exact arithmetic, is taken. */
 const MAX_ATTEMPTS = 24;
 
+/** More than what underflows on the way can add up to where they count: fewer than 2¹⁰⁰ errors of 2⁻¹⁰⁷⁴. */
+const UNDERFLOW = 2 ** -900;
+
 /** A computed Gram matrix and what is needed to trust a factorisation of it. */
 export interface GramMatrix {
   /** n × n row-major; the lower triangle of fl(A Aᵀ). */
@@ -34,7 +37,7 @@ export function certifiedSquare(
   const diagonalRounding = mulUp(2 ** -52, shift);
   const formation = mulUp(gramError, frobeniusSquared);
   const square = addUp(addUp(addUp(shift, factorisation), diagonalRounding), formation);
-  return up(square * (1 + 2 ** -48));
+  return addUp(up(square * (1 + 2 ** -48)), UNDERFLOW);
 }
 
 /**
