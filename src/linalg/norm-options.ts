@@ -23,6 +23,10 @@ const DEFAULT_MEMORY = 2 * 2 ** 30;
 /** Options with every default filled in. @throws OperatorError when one is out of range. */
 export function completeOptions(options: SpectralNormOptions, threads: number): AnalyzeOptions {
   const { gap, failureProbability } = options;
+  const { guarantee = "probable" } = options;
+  if (!STRENGTH.includes(guarantee)) {
+    throw new OperatorError("guarantee", guarantee, '"estimate", "probable" or "proof"');
+  }
   if (gap !== undefined && !(gap > 0 && gap < 1))
     throw new OperatorError("gap", gap, "a number between 0 and 1");
   if (failureProbability !== undefined && !(failureProbability > 0 && failureProbability < 1)) {
@@ -32,7 +36,7 @@ export function completeOptions(options: SpectralNormOptions, threads: number): 
     throw new OperatorError("threads", threads, "an integer of at least 1");
   }
   return {
-    guarantee: options.guarantee ?? "probable",
+    guarantee,
     gap,
     failureProbability,
     seed: options.seed === undefined ? randomSeed() : BigInt(options.seed),
