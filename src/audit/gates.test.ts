@@ -46,6 +46,16 @@ describe("gates", () => {
     expect(checkGates(open, { failAbove: 9 })[0]).toContain("e (Exp): no limit on its slope");
   });
 
+  it("fail when no layer was bounded", async () => {
+    const empty = await auditPlan(fakeEngine(), model, plan([]));
+    expect(checkGates(empty, {})).toEqual([]);
+    expect(checkGates(empty, { layerLimit: 9 })).toEqual([
+      "no layer was bounded, so no limit is shown to hold",
+    ]);
+    const unread = await auditPlan(fakeEngine(), model, plan([bad]));
+    expect(checkGates(unread, { layerLimit: 9 })[0]).toMatch(/^no layer was bounded/);
+  });
+
   it("fail when a weight in scope has no bound at all", async () => {
     const report = await auditPlan(fakeEngine(), model, plan([a, bad]));
     const message = "the weight bad could not be audited, so no limit on it is known to hold";

@@ -13,7 +13,9 @@ export interface Gates {
 export function checkGates(report: AuditReport, gates: Gates): string[] {
   const { failAbove, layerLimit } = gates;
   if (failAbove === undefined && layerLimit === undefined) return [];
+  const bounded = report.layers.some((layer) => layer.sigma !== null);
   return [
+    ...(bounded ? [] : ["no layer was bounded, so no limit is shown to hold"]),
     ...(failAbove === undefined ? [] : networkFailures(report, failAbove)),
     ...(layerLimit === undefined
       ? []

@@ -14,6 +14,8 @@ import {
   measureGroup,
   roundingOf,
   type ShrinkContext,
+  vanished,
+  vanishedMessage,
 } from "./shrink.ts";
 
 /** σ of the uses in some measured groups. */
@@ -73,6 +75,12 @@ export async function scaleNetwork(
     const after = await measureGroups(context, scalable, contentOf, attempt);
     reached = boundOf(context, plan, groups, [...after, ...before.slice(scalable.length)]).upper;
     if (reached === null) break;
+    const lost = scalable.map((_, g) => vanished(before[g]!, after[g]!));
+    if (lost.includes(true)) {
+      return stays.map((change, g) =>
+        lost[g] ? { ...change, failure: vanishedMessage(change.group.entries[0]!) } : change,
+      );
+    }
     if (reached <= target.limit) {
       const changes = scalable.map((group, g) => ({
         group,

@@ -176,6 +176,23 @@ describe("normalize", () => {
     expect(await readdir(folder)).not.toContain("never.safetensors");
   });
 
+  it.each([["divide"], ["cap"], ["clip"]] as const)(
+    "%s never writes a weight that rounds to zero",
+    async (method) => {
+      const weights =
+        method === "clip"
+          ? { w: diagonal([2, 1], "float16") }
+          : { k: { shape: [1, 1, 3, 3], values: noise(9), dtype: "float16" as const } };
+      const { report } = await run(await modelOf(weights), { to: 1e-9, method });
+      expect(report.kept).toBe(false);
+      expect(report.problems[0]).toMatchObject({
+        severity: "error",
+        message: expect.stringMatching(/^it rounds to zero in float16: /),
+      });
+      expect(report.layers[0]!.after).toEqual(report.layers[0]!.before);
+    },
+  );
+
   it("breaks the promise for a weight that is not finite, and still reports the others", async () => {
     const { report } = await run(await modelOf({ bad: diagonal([1, Number.NaN]), good: diagonal([2, 1]) }));
     expect(report.kept).toBe(false);
@@ -272,6 +289,17 @@ describe("normalize --network", () => {
     expect(report.layers.map((layer) => layer.factor)).toEqual(Array(2).fill(report.layers[0]!.factor));
     expect(report.layers[0]!.factor).toBeCloseTo(1 / 6, 4);
     expect(report.settings).toMatchObject({ to: null, network: 1 });
+  });
+
+  it("never leaves a layer that rounds to zero", async () => {
+    const model = withGraph(await modelOf({ a: diagonal([4, 1], "float16"), b: diagonal([9, 2]) }));
+    const uses = usesOf(model);
+    const chained = plan(uses, { chain: chainOf(uses) });
+    const { report } = await normalizePlan(fakeEngine(), model, chained, { network: 1e-18 });
+    expect(report.kept).toBe(false);
+    expect(report.problems).toMatchObject([
+      { where: "a", message: expect.stringMatching(/^it rounds to zero in float16/) },
+    ]);
   });
 
   it("changes only the selected layers, and with cap nothing that is under the limit", async () => {

@@ -1,3 +1,4 @@
+import type { TensorEntry } from "../formats/model.ts";
 import type { AnalyzeOptions } from "../linalg/analyze.ts";
 import { mulUp } from "../linalg/rounding.ts";
 import type { WeightUse } from "../network/use.ts";
@@ -141,6 +142,7 @@ async function scale(
     if (!(factor > 0 && Number.isFinite(factor))) break;
     const content = scaledContent(entry, factor, roundingOf(group, attempt));
     const after = await measureGroup(context, group, content, attempt);
+    if (vanished(before, after)) return { ...unchanged, warnings, failure: vanishedMessage(entry) };
     if (after.upper !== null && after.upper <= to && after.lower >= floor) {
       return { group, before, after, content, factor, warnings };
     }
@@ -186,6 +188,7 @@ async function clip(context: ShrinkContext, unchanged: Change, to: number): Prom
   for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
     const content = clippedContent(use, ceiling, context.settings.memory);
     const after = await measureGroup(context, group, content, attempt);
+    if (vanished(before, after)) return { ...unchanged, failure: vanishedMessage(group.entries[0]!) };
     if (after.upper !== null && after.upper <= to) {
       const kept = keep(context, use, content) ?? clippedContent(use, ceiling, context.settings.memory);
       return { group, before, after, content: kept, factor: null, warnings: [] };
@@ -195,6 +198,17 @@ async function clip(context: ShrinkContext, unchanged: Change, to: number): Prom
     ceiling *= (to / after.upper) * shy(attempt, false);
   }
   return { ...unchanged, failure: missed(last, to, 0, group.entries[0]!.dtype) };
+}
+
+/** True when rounding left nothing of a weight that was not zero: the target is kept, the layer is lost. */
+export function vanished(before: GroupMeasurement, after: GroupMeasurement): boolean {
+  return (
+    before.measurements.some((m) => m.frobenius > 0) && after.measurements.every((m) => m.frobenius === 0)
+  );
+}
+
+export function vanishedMessage({ dtype }: TensorEntry): string {
+  return `it rounds to zero in ${dtype}: the target is below the numbers that the type can hold`;
 }
 
 /** The content with its computed bytes, while there is room for them. */
