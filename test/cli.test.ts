@@ -209,7 +209,9 @@ describe("lipschitz audit", () => {
       ["bad", true],
     ]);
     expect(report.problems).toMatchObject([{ severity: "error", where: "bad", code: "not-finite" }]);
-    expect(err).toBe("error: bad: the weight bad holds a NaN or an infinity\n");
+    expect(err).toBe("error: bad: the weight holds a NaN or an infinity\n");
+    const two = await cli(["audit", broken, dense, "--quiet"]);
+    expect(two.err).toBe(`error: ${broken}: bad: the weight holds a NaN or an infinity\n`);
   });
 
   it("warns of unsupported types and exits with 0, unless a limit is asked for", async () => {
@@ -397,7 +399,7 @@ describe("lipschitz normalize", () => {
   it("writes nothing and exits with 1 when the promise cannot be kept", async () => {
     const { code, err, out } = await cli(["normalize", broken, "-o", at("never.safetensors")]);
     expect(code).toBe(1);
-    expect(err).toContain("error: bad: the weight bad holds a NaN or an infinity\n");
+    expect(err).toContain("error: bad: the weight holds a NaN or an infinity\n");
     expect(err).toContain("error: the promise cannot be kept, so nothing was written\n");
     expect(out).not.toContain("Written to");
     expect(existsSync(at("never.safetensors"))).toBe(false);

@@ -50,7 +50,7 @@ describe("diff", () => {
         severity: "error",
         code: "not-finite",
         where: "b, bad",
-        message: "the weight bad holds a NaN or an infinity",
+        message: "the weight holds a NaN or an infinity",
       },
     ]);
   });

@@ -159,7 +159,7 @@ async function measureSide(
     });
     return measurement.finite
       ? { measurement }
-      : { code: "not-finite", failure: nonFiniteMessage(use.weight) };
+      : { code: "not-finite", failure: nonFiniteMessage(use.weight, use.name) };
   } catch (error) {
     settings.signal?.throwIfAborted();
     return { code: "unreadable", failure: error instanceof Error ? error.message : String(error) };

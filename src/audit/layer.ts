@@ -1,7 +1,7 @@
 import type { Bound } from "../linalg/bound.ts";
 import type { ConvolutionLayout, WeightUse } from "../network/use.ts";
 import type { Measurement, Outcome } from "./measure.ts";
-import { nonFiniteMessage } from "./problems.ts";
+import { looseProofReason, nonFiniteMessage } from "./problems.ts";
 import type { GeometryReport, LayerReport, SigmaReport } from "./schema.ts";
 
 /** One use of a weight as the report shows it. */
@@ -51,10 +51,12 @@ function interval(bound: Bound): { lower: number; upper: number | null } {
 }
 
 function doubts(use: WeightUse, m: Measurement): string[] {
-  if (!m.finite) return [nonFiniteMessage(use.weight)];
+  if (!m.finite) return [nonFiniteMessage(use.weight, use.name)];
   const boundless =
     m.sigma !== null && m.sigma.guarantee !== "estimate" && sigmaReport(m.sigma).upper === null;
-  return boundless ? ["no finite upper bound is known"] : [];
+  if (boundless) return ["no finite upper bound is known"];
+  const loose = looseProofReason(use, m.sigma);
+  return loose === null ? [] : [loose];
 }
 
 /** Of a transposed convolution, `inputShape` is the shape that the operator itself takes. */

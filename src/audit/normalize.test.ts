@@ -213,6 +213,24 @@ describe("normalize", () => {
     expect((await run(model, { guarantee: "proof" })).report.kept).toBe(true);
   });
 
+  it("names the memory budget where it, and not rounding, breaks the promise", async () => {
+    const model = await modelOf({ w: { shape: [300, 300], values: noise(90_000) } });
+    const options = { guarantee: "proof", memory: 2 ** 20 } as const;
+    const reason =
+      "the Gram matrix of a tight proof (300 × 300 float64) does not fit the memory budget, so the proved bound is the Frobenius norm: raise --memory";
+    const { report } = await run(model, options, await loadEngine());
+    expect(report.kept).toBe(false);
+    expect(report.problems).toEqual([{ severity: "error", where: "w", message: reason }]);
+    const audited = await auditPlan(await loadEngine(), model, plan(usesOf(model)), options);
+    expect(audited.layers[0]!.problems).toEqual([reason]);
+    expect((await run(model, { guarantee: "proof" }, await loadEngine())).report.kept).toBe(true);
+  });
+
+  it("warns of raising a layer only where it is worth saying", async () => {
+    const { report } = await run(await modelOf({ near: diagonal([0.995, 0.5]), far: diagonal([0.9, 0.5]) }));
+    expect(report.problems.map(({ where }) => where)).toEqual(["far"]);
+  });
+
   it("refuses options that exclude each other", async () => {
     const model = await modelOf({ w: diagonal([2, 1]) });
     const refused: [NormalizeOptions, RegExp][] = [

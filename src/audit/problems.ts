@@ -1,11 +1,29 @@
 import type { TensorEntry } from "../formats/model.ts";
-import type { WeightPlan } from "../network/use.ts";
+import type { Bound } from "../linalg/bound.ts";
+import type { WeightPlan, WeightUse } from "../network/use.ts";
 import { selection } from "./plan.ts";
 import type { Problem } from "./schema.ts";
 
-/** How a weight with a NaN or an infinity is reported. */
-export function nonFiniteMessage(weight: TensorEntry): string {
-  return `the weight ${weight.name} holds a NaN or an infinity`;
+/** How a weight with a NaN or an infinity is reported. @param where what the problem is said of: names are said once. */
+export function nonFiniteMessage(weight: TensorEntry, where: string): string {
+  const name = weight.name === where ? "" : ` ${weight.name}`;
+  return `the weight${name} holds a NaN or an infinity`;
+}
+
+/** Why a proved bound is far from tight where the proof had no room; null where it had. */
+export function looseProofReason(use: WeightUse, sigma: Bound | null): string | null {
+  if (sigma === null || sigma.guarantee !== "proof" || sigma.method !== "frobenius") return null;
+  const n = shortSide(use);
+  return `the Gram matrix of a tight proof (${n} × ${n} float64) does not fit the memory budget, so the proved bound is the Frobenius norm: raise --memory`;
+}
+
+function shortSide({ layout }: WeightUse): number {
+  if (layout.kind === "matrix") return Math.min(layout.rows, layout.cols);
+  const [rows, ...rest] = layout.kernelShape as readonly [number, ...number[]];
+  return Math.min(
+    rows,
+    rest.reduce((a, b) => a * b, 1),
+  );
 }
 
 /** Names of the weights within `only` that this version has no bound for: quantised, complex, … */

@@ -150,7 +150,7 @@ describe("audit", () => {
         severity: "error",
         code: "not-finite",
         where: "bad",
-        message: "the weight bad holds a NaN or an infinity",
+        message: "the weight holds a NaN or an infinity",
       },
       { severity: "error", code: "unreadable", where: "broken", message: "disk on fire" },
     ]);

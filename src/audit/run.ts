@@ -173,7 +173,7 @@ function layerProblems(use: WeightUse, outcome: Outcome): Problem[] {
   const base = { severity: "error", where: use.name } as const;
   if ("failure" in outcome) return [{ ...base, code: "unreadable", message: outcome.failure }];
   if (outcome.measurement.finite) return [];
-  return [{ ...base, code: "not-finite", message: nonFiniteMessage(use.weight) }];
+  return [{ ...base, code: "not-finite", message: nonFiniteMessage(use.weight, use.name) }];
 }
 
 function auditedTensors(uses: readonly WeightUse[], layers: readonly LayerReport[]): Set<TensorEntry> {

@@ -8,7 +8,7 @@ import type { Engine } from "./engine.ts";
 import { formatInterval, formatNumber } from "./format-number.ts";
 import type { WeightGroup } from "./groups.ts";
 import { type Measurement, measureUse, unionBound } from "./measure.ts";
-import { nonFiniteMessage } from "./problems.ts";
+import { looseProofReason, nonFiniteMessage } from "./problems.ts";
 import { isCoarse, type Rounding, scaledContent } from "./scaled.ts";
 import { deriveSeed } from "./seeds.ts";
 import { analyzeOptions, type Settings } from "./settings.ts";
@@ -20,6 +20,9 @@ export const ATTEMPTS = 12;
 
 /** `divide` at work: after rounding, the lower bound reaches this share of the target. */
 const REACHED = { dense: 0.999, convolution: 0.95 };
+
+/** `divide` that raises a layer by less is no surprise: σ was at the target already. */
+const WORTH_SAYING = 1.01;
 
 /** What measuring and searching need to know. */
 export interface ShrinkContext {
@@ -113,7 +116,7 @@ export async function shrinkGroup(
   const same = { group, before, after: before, factor: 1, warnings: [] };
   const { upper } = before;
   if (before.measurements.some((m) => !m.finite)) {
-    return { ...same, failure: nonFiniteMessage(group.entries[0]!) };
+    return { ...same, failure: nonFiniteMessage(group.entries[0]!, group.uses[0]!.name) };
   }
   if (upper === null) return { ...same, failure: "no finite upper bound is known, so none can be promised" };
   if (upper === 0) return { ...same, warnings: ["the weight is zero and stays zero"] };
@@ -133,8 +136,11 @@ async function scale(
   const entry = group.entries[0]!;
   const floor = method === "divide" ? to * reachedShare(context, group) : 0;
   let factor = (to / upper) * (1 - relativeGap(before));
+  const loose = looseProof(group, before);
+  // A bound this much too large stays so under any factor.
+  if (loose !== null && before.lower * to < upper * floor) return { ...unchanged, failure: loose };
   const warnings =
-    factor > 1
+    factor > WORTH_SAYING
       ? [`divide raises it by a factor of ${formatNumber(factor, 3)}; cap would leave it as it is`]
       : [];
   let last = before;
@@ -149,7 +155,8 @@ async function scale(
     last = after;
     factor = after.upper === null ? Number.NaN : (factor * to * shy(attempt, floor > 0)) / after.upper;
   }
-  return { ...unchanged, warnings, failure: missed(last, to, floor, entry.dtype) };
+  const failure = looseProof(group, last) ?? missed(last, to, floor, entry.dtype);
+  return { ...unchanged, warnings, failure };
 }
 
 /** The rounding of an attempt: to nearest first, then dithered where the type is coarse. */
@@ -197,7 +204,8 @@ async function clip(context: ShrinkContext, unchanged: Change, to: number): Prom
     if (after.upper === null) break;
     ceiling *= (to / after.upper) * shy(attempt, false);
   }
-  return { ...unchanged, failure: missed(last, to, 0, group.entries[0]!.dtype) };
+  const failure = looseProof(group, last) ?? missed(last, to, 0, group.entries[0]!.dtype);
+  return { ...unchanged, failure };
 }
 
 /** True when rounding left nothing of a weight that was not zero: the target is kept, the layer is lost. */
@@ -216,6 +224,12 @@ function keep(context: ShrinkContext, use: WeightUse, content: Content): Content
   if (use.weight.byteLength > context.keepBytes) return null;
   context.keepBytes -= use.weight.byteLength;
   return content;
+}
+
+/** The first use's reason for a bound that more memory would tighten; null when there is none. */
+function looseProof(group: WeightGroup, { measurements }: GroupMeasurement): string | null {
+  const reasons = group.uses.map((use, i) => looseProofReason(use, measurements[i]?.sigma ?? null));
+  return reasons.find((reason) => reason !== null) ?? null;
 }
 
 function missed(last: GroupMeasurement, to: number, floor: number, dtype: string): string {

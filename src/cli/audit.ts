@@ -69,7 +69,7 @@ async function auditFiles(files: readonly string[], flags: AuditFlags, session: 
     try {
       const report = await auditFile(file, flags, session);
       reports.push(report);
-      codes.push(showReport(report, flags, session, index > 0));
+      codes.push(showReport(report, flags, session, { several: files.length > 1, first: index === 0 }));
     } catch (error) {
       io.signal.throwIfAborted();
       if (isUsageError(error)) throw error;
@@ -109,16 +109,22 @@ async function auditFile(file: string, flags: AuditFlags, session: Session): Pro
 }
 
 /** Prints the table and what failed, and gives the model's exit code. */
-function showReport(report: AuditReport, flags: AuditFlags, session: Session, again: boolean): ExitCode {
+function showReport(
+  report: AuditReport,
+  flags: AuditFlags,
+  session: Session,
+  { several, first }: { readonly several: boolean; readonly first: boolean },
+): ExitCode {
   const { io } = session;
   if (!flags.json && !flags.quiet) {
     const { width, color } = io.stdout;
-    io.out(`${again ? "\n" : ""}${renderTable(report, { width, color }).trimEnd()}\n`);
+    io.out(`${first ? "" : "\n"}${renderTable(report, { width, color }).trimEnd()}\n`);
   }
   const errors = report.problems.filter((problem) => problem.severity === "error");
   // The table lists problems; without it they would go unseen.
   if (flags.json || flags.quiet) {
-    for (const { where, message } of errors) io.err(`error: ${where}: ${message}\n`);
+    const file = several ? `${report.model.files[0]}: ` : "";
+    for (const { where, message } of errors) io.err(`error: ${file}${where}: ${message}\n`);
   }
   const gates: Gates = { failAbove: flags.failAbove, layerLimit: flags.layerLimit };
   const exceeded = checkGates(report, gates);

@@ -52,7 +52,7 @@ export function parseThreads(text: string): number {
 /** A finite number ≥ 0. */
 export function parseLimit(text: string): number {
   const value = text.trim() === "" ? Number.NaN : Number(text);
-  if (!(value >= 0 && Number.isFinite(value))) throw new InvalidArgumentError("Give a number from 0.");
+  if (!(value >= 0 && Number.isFinite(value))) throw new InvalidArgumentError("Give a number of at least 0.");
   return value;
 }
 

@@ -22,12 +22,12 @@ export function summaryLines(report: AuditReport, cascade: Cascade, width: numbe
   const entry = (label: string, text: string) => labelled(label, text, width, paint.bold);
   return [
     ...entry("layers", totals(report)),
-    ...entry("steepest", steepest(report)),
+    ...(report.layers.length === 0 ? [] : entry("steepest", steepest(report))),
     ...(cascade.steps.length === 0
       ? []
       : entry("product", `${formatCumulative(cascade.steps.at(-1)!)}. ${cascade.caption}`)),
     ...networkLines(report, width, paint),
-    ...entry(report.settings.guarantee, promise(report)),
+    ...(report.layers.length === 0 ? [] : entry(report.settings.guarantee, promise(report))),
     ...problemLines(report, width, paint),
   ];
 }

@@ -16,7 +16,8 @@ const REASONS_SHOWN = 4;
 
 /** The result in a minute: the network's interval or why there is none, the steepest layer, what the bounds promise. */
 export function headline(report: AuditReport): Markup {
-  return html`<section aria-label="Result"><div class="headline">${networkPart(report)}${steepestPart(report)}</div>${promises(report)}${settings(report)}</section>`;
+  const measured = report.layers.length > 0;
+  return html`<section aria-label="Result"><div class="headline">${networkPart(report)}${measured ? steepestPart(report) : null}</div>${measured ? promises(report) : null}${settings(report)}</section>`;
 }
 
 function networkPart(report: AuditReport): Markup {
