@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -271,6 +271,21 @@ describe("lipschitz audit", () => {
     expect(onto).toMatchObject({ code: 2, err: expect.stringContaining("would overwrite a model") });
     const into = await cli(["audit", small, "--html", folder], { engine: async () => engine });
     expect(into).toMatchObject({ code: 2, err: expect.stringContaining("is a folder") });
+    await symlink(small, at("linked.html"));
+    const linked = await cli(["audit", small, "--html", at("linked.html")], { engine: async () => engine });
+    expect(linked).toMatchObject({ code: 2, err: expect.stringContaining("would overwrite a model") });
+    const nowhere = await cli(["audit", small, "--html", at("no/report.html")], {
+      engine: async () => engine,
+    });
+    expect(nowhere).toMatchObject({
+      code: 2,
+      err: expect.stringContaining(`there is no folder ${at("no")}`),
+    });
+    await writeFile(at("plain.html"), "");
+    const file = await cli(["audit", small, dense, "--html", at("plain.html")], {
+      engine: async () => engine,
+    });
+    expect(file).toMatchObject({ code: 2, err: expect.stringContaining("is a file") });
     expect(engine.asked).toEqual([]);
   });
 
@@ -403,6 +418,13 @@ describe("lipschitz normalize", () => {
     expect(err).toContain("error: the promise cannot be kept, so nothing was written\n");
     expect(out).not.toContain("Written to");
     expect(existsSync(at("never.safetensors"))).toBe(false);
+  });
+
+  it("never writes under the name of another format", async () => {
+    const { code, out, err } = await cli(["normalize", dense, "-o", at("never.onnx")]);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toBe(`error: ${at("never.onnx")}: the output stays safetensors; name it .safetensors\n`);
+    expect(existsSync(at("never.onnx"))).toBe(false);
   });
 
   it("never writes onto its input, and needs a finite bound for --network", async () => {

@@ -7,6 +7,7 @@ import { PromiseError, UsageError } from "./errors.ts";
 import { type WeightGroup, weightGroups } from "./groups.ts";
 import { sigmaReport } from "./layer.ts";
 import { boundOf, scaleNetwork } from "./network-factor.ts";
+import { checkOutputName } from "./output-name.ts";
 import { planModel, selectUses } from "./plan.ts";
 import { unsupportedProblems } from "./problems.ts";
 import type { AuditProgress } from "./run.ts";
@@ -100,7 +101,7 @@ export interface Normalization {
    * Writes the model (and its shards or external data) under a new name: to a temporary folder beside it, read back
    * and measured again there, then renamed. Nothing appears under the final names unless all of it is right.
    * @returns the report with `output` filled in.
-   * @throws PromiseError when the promise is not kept; WriteError when the files cannot be written.
+   * @throws UsageError when the name says another format; PromiseError when the promise is not kept; WriteError when the files cannot be written.
    */
   write(outPath: string): Promise<NormalizeReport>;
 }
@@ -156,6 +157,7 @@ export async function normalizePlan(
     report,
     content: (entry) => contents.get(entry) ?? null,
     write: async (outPath) => {
+      checkOutputName(outPath, model.format);
       if (!report.kept) throw new PromiseError("the promise is not kept, so nothing is written");
       await certifyAndPlace(context, model, plan, contents, claim, outPath, options.onProgress);
       return { ...report, output: outPath };

@@ -1,8 +1,9 @@
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { UsageError } from "../audit/errors.ts";
 import type { AuditReport } from "../audit/schema.ts";
-import { listFolder, writeWhole } from "../platform/files.ts";
+import { listFolder, sameFile, writeWhole } from "../platform/files.ts";
 import type { Session } from "./session.ts";
 
 /** Singular values per layer in the HTML report: enough to see how a spectrum falls. */
@@ -10,9 +11,22 @@ export const SPECTRUM_SHOWN = 16;
 
 /** Said before the work, not after it. @throws UsageError when the target cannot be what it should be. */
 export async function checkHtmlTarget(target: string, files: readonly string[]): Promise<void> {
-  if (files.includes(target)) throw new UsageError(`--html ${target} would overwrite a model`);
-  if (files.length === 1 && (await listFolder(target)) !== null) {
+  for (const file of files) {
+    if (file === target || ((await sameFile(file, target)) && (await listFolder(target)) === null)) {
+      throw new UsageError(`--html ${target} would overwrite a model`);
+    }
+  }
+  const isFolder = (await listFolder(target)) !== null;
+  if (files.length > 1) {
+    // The folder is created, with those above it, unless something else has its name.
+    if (isFolder || !existsSync(target)) return;
+    throw new UsageError(`--html ${target} is a file`, "Of several models a folder is written: name that.");
+  }
+  if (isFolder)
     throw new UsageError(`--html ${target} is a folder`, "Name a file in it, such as report.html.");
+  const parent = dirname(target);
+  if ((await listFolder(parent)) === null) {
+    throw new UsageError(`--html ${target}: there is no folder ${parent}`, "Create it first.");
   }
 }
 

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { formatInterval, formatNumber, formatSigma, formatUpper } from "../audit/format-number.ts";
 import { type NormalizeReport, normalizePlan } from "../audit/normalize.ts";
+import { checkOutputName } from "../audit/output-name.ts";
 import { planModel } from "../audit/plan.ts";
 import type { SigmaReport } from "../audit/schema.ts";
 import type { NormalizeMethod } from "../audit/shrink.ts";
@@ -66,6 +67,7 @@ async function normalizeFile(file: string, flags: NormalizeFlags, session: Sessi
   const model = await openModel(file);
   const progress = progressLine(io, { progress: flags.progress, quiet: flags.quiet === true });
   try {
+    checkOutputName(flags.output, model.format);
     await checkTarget(
       flags.output,
       model.sources.map((source) => source.name),

@@ -144,12 +144,8 @@ describe("renderTable", () => {
       no layers: the file holds no weight that acts as a linear operator
 
       layers    0; 0 of 0 tensors, none of 0 parameters
-      steepest  no layer has a known σ
       network   This onnx file holds weights without a graph, so how the layers are
                 connected is unknown; every layer is bounded on its own.
-      probable  The lower end is certain; all upper ends hold together except with
-                probability at most 1.3e-8 over the random start, in exact arithmetic.
-                Seed 8410293847.
 
       warning   tokens: int64 values are no weights; not audited
       "
