@@ -263,6 +263,9 @@ describe("lipschitz audit", () => {
       "small.safetensors.html",
     ]);
     expect(await readFile(at("reports/index.html"), "utf8")).toContain('href="./small.safetensors.html"');
+    const partly = await cli(["audit", small, at("missing.onnx"), "--html", at("partly"), "--quiet"]);
+    expect(partly.code).toBe(3);
+    expect(await readFile(at("partly/index.html"), "utf8")).toMatch(/missing\.onnx.*no such file/);
   });
 
   it("refuses HTML targets that would destroy something, before any work", async () => {

@@ -137,6 +137,15 @@ describe("renderIndex", () => {
     expect(html).toContain("6.187–6.213");
   });
 
+  it("lists what could not be audited, escaped", () => {
+    const failed = [{ file: "<b>.onnx", message: "<b>.onnx: no such file." }];
+    const page = renderIndex([{ href: "digits.html", report: chainReport() }], failed);
+    expect(page).toContain("1 not audited");
+    expect(page).toContain('<bdi class="where">&lt;b&gt;.onnx</bdi>');
+    expect(page).toContain("&lt;b&gt;.onnx: no such file.");
+    expect(html).not.toContain("ot audited");
+  });
+
   it("accepts no entry", () => {
     expect(renderIndex([])).toContain("0 models");
   });

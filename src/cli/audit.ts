@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { checkGates, type Gates } from "../audit/gates.ts";
+import type { FailedModel } from "../audit/html/index-page.ts";
 import { planModel } from "../audit/plan.ts";
 import { type AuditOptions, auditPlan } from "../audit/run.ts";
 import type { AuditReport } from "../audit/schema.ts";
@@ -53,17 +54,12 @@ export function addAuditCommand(program: Command, session: Session): void {
     });
 }
 
-interface Failed {
-  readonly file: string;
-  readonly message: string;
-}
-
 async function auditFiles(files: readonly string[], flags: AuditFlags, session: Session): Promise<ExitCode> {
   const { io } = session;
   const { html } = flags;
   if (html !== undefined) await checkHtmlTarget(html, files);
   const reports: AuditReport[] = [];
-  const failed: Failed[] = [];
+  const failed: FailedModel[] = [];
   const codes: ExitCode[] = [];
   for (const [index, file] of files.entries()) {
     try {
@@ -81,13 +77,13 @@ async function auditFiles(files: readonly string[], flags: AuditFlags, session: 
     io.out(jsonDocument(files.length === 1 ? reports[0] : severalReports(reports, failed)));
   }
   if (html !== undefined && reports.length > 0) {
-    await writeHtml(reports, html, files.length > 1, session);
+    await writeHtml({ reports, failed, several: files.length > 1 }, html, session);
     if (!flags.quiet) io.err(`wrote ${html}\n`);
   }
   return worst(codes);
 }
 
-function severalReports(reports: readonly AuditReport[], failed: readonly Failed[]) {
+function severalReports(reports: readonly AuditReport[], failed: readonly FailedModel[]) {
   return { schema: "lipschitz.audits/1", reports, ...(failed.length > 0 ? { failed } : {}) };
 }
 

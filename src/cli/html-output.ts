@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { UsageError } from "../audit/errors.ts";
+import type { FailedModel } from "../audit/html/index-page.ts";
 import type { AuditReport } from "../audit/schema.ts";
 import { listFolder, sameFile, writeWhole } from "../platform/files.ts";
 import type { Session } from "./session.ts";
@@ -30,11 +31,17 @@ export async function checkHtmlTarget(target: string, files: readonly string[]):
   }
 }
 
+/** What was audited of how many models, and what could not be. */
+export interface Audited {
+  readonly reports: readonly AuditReport[];
+  readonly failed: readonly FailedModel[];
+  readonly several: boolean;
+}
+
 /** One file for one model; a folder of files with an index for several. */
 export async function writeHtml(
-  reports: readonly AuditReport[],
+  { reports, failed, several }: Audited,
   target: string,
-  several: boolean,
   session: Session,
 ): Promise<void> {
   const { renderReport, renderIndex } = await import("../audit/html/report.ts");
@@ -48,7 +55,7 @@ export async function writeHtml(
   const names = reportNames(reports);
   for (const [i, report] of reports.entries()) await write(join(target, names[i]!), renderReport(report));
   const entries = reports.map((report, i) => ({ href: names[i]!, report }));
-  await write(join(target, "index.html"), renderIndex(entries));
+  await write(join(target, "index.html"), renderIndex(entries, failed));
 }
 
 /** A file name per report: the model's own, numbered where two models share it. */

@@ -14,21 +14,38 @@ export interface IndexEntry {
   readonly report: AuditReport;
 }
 
-/** The page of a folder of reports: the models side by side, each linked to its own report. */
-export function renderIndex(entries: readonly IndexEntry[]): string {
+/** A model that could not be audited, and why. */
+export interface FailedModel {
+  readonly file: string;
+  readonly message: string;
+}
+
+/** The page of a folder of reports: the models side by side, each linked to its own report; then those that failed. */
+export function renderIndex(entries: readonly IndexEntry[], failed: readonly FailedModel[] = []): string {
   const reports = entries.map(({ report }) => report);
   const parameters = reports.reduce((sum, { model }) => sum + model.parameters, 0);
   const facts = [
     `${formatCount(parameters)} parameters`,
     ...new Set(reports.map(({ settings }) => settings.guarantee)),
+    ...(failed.length === 0 ? [] : [`${failed.length} not audited`]),
   ];
   const body = html`${pageHeader("Lipschitz audit", `${entries.length} ${entries.length === 1 ? "model" : "models"}`, facts)}
 <main>
 ${tableSection("models", "Models", "Each name opens that model’s report. Intervals are rounded outward.", sortableTable("models", "Models", MODEL_COLUMNS, entries))}
 ${figureSection("models-sigma", "Steepness of the layers", "Each mark is a layer: the largest factor by which it can stretch a change of its input (log axis; the dashed line is 1).", modelsLegend(), html`<div data-drawing>${modelsChart(reports)}</div>`)}
+${failedSection(failed)}
 </main>`;
   const tables = { models: columnData(MODEL_COLUMNS, entries) };
   return page("Lipschitz audit", body, { fileName: "lipschitz", tables, panels: [] });
+}
+
+function failedSection(failed: readonly FailedModel[]): Markup | null {
+  if (failed.length === 0) return null;
+  const items = failed.map(
+    ({ file, message }) =>
+      html`<li><span class="sign error">✕ error</span><bdi class="where">${file}</bdi><span class="what">${message}</span></li>`,
+  );
+  return html`<section id="failed" class="callout has-error" aria-labelledby="failed-title"><div class="section-head"><h2 id="failed-title">Not audited: ${failed.length} ${failed.length === 1 ? "model" : "models"}</h2></div><ul class="problems">${items}</ul></section>`;
 }
 
 const MODEL_COLUMNS: readonly TableColumn<IndexEntry>[] = [
