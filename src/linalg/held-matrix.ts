@@ -63,7 +63,8 @@ async function loadRows(source: MatrixSource, part: Part, options: LoadOptions):
     options.signal?.throwIfAborted();
     const stored = await source.readRows(row, Math.min(row + step, part.to));
     options.onProgress?.(stored.byteLength);
-    const { bytes, transfer } = movable(toStorage(source.type, stored));
+    const elements = toStorage(source.type, stored);
+    const { bytes, transfer } = part.thread.remote ? movable(elements) : { bytes: elements, transfer: [] };
     await part.thread.call("loadBlock", [part.id, bytes, (row - part.from) * source.cols], transfer);
   }
 }

@@ -5,6 +5,8 @@ export type TaskTable = Record<string, (...args: never[]) => unknown>;
 
 /** Somewhere tasks run: this thread or a worker. Calls to one thread run in the order they were made. */
 export interface Thread<Tasks extends TaskTable> {
+  /** True where arguments travel by message: copied, unless their buffers are moved. */
+  readonly remote: boolean;
   /** @param transfer buffers among the arguments to move instead of copying. */
   call<K extends keyof Tasks & string>(
     task: K,
@@ -79,6 +81,7 @@ interface Call {
  * call is pending.
  */
 class WorkerThread<Tasks extends TaskTable> implements Thread<Tasks> {
+  readonly remote = true;
   readonly #tasks: Tasks;
   readonly #pending = new Map<number, Call>();
   #channel: Channel | undefined;
@@ -149,6 +152,7 @@ class WorkerThread<Tasks extends TaskTable> implements Thread<Tasks> {
 /** Runs tasks on the calling thread, at once. */
 export function localThread<Tasks extends TaskTable>(tasks: Tasks): Thread<Tasks> {
   return {
+    remote: false,
     async call(task, args) {
       return tasks[task]!(...(args as never[])) as ReturnType<Tasks[typeof task]>;
     },
