@@ -484,6 +484,14 @@ describe("lipschitz diff", () => {
   });
 
   it("exits with 3 when a file cannot be read", async () => {
+    const foreign = await save("foreign.safetensors", { x: diagonal([1, 2]), y: diagonal([1, 2]) });
+    const apart = await cli(["diff", dense, foreign]);
+    expect(apart).toMatchObject({ code: 0, err: "" });
+    expect(apart.out).toContain("\nno layer has the same name in both\n\nOnly in a: a, b\nOnly in b: x, y\n");
+    const zeros = await save("zeros.safetensors", { a: diagonal([0, 0]), b: diagonal([0, 0]) });
+    expect((await cli(["diff", dense, zeros])).out).toContain(
+      "2 layers (a, b), each: b has no top singular vector to compare: it is zero\n",
+    );
     expect(await cli(["diff", dense, at("missing.onnx")])).toMatchObject({ code: 3, out: "" });
   });
 });

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { fakeEngine } from "../../test/support/fake-engine.ts";
-import { denseUse, plan } from "../../test/support/plans.ts";
+import { convolutionUse, denseUse, plan } from "../../test/support/plans.ts";
 import { diagonal, safetensorsFile, type TestTensor } from "../../test/support/safetensors-file.ts";
 import { openModel } from "../formats/open.ts";
 import { angleBetween, diffPlans } from "./diff.ts";
+import type { Engine } from "./engine.ts";
 
 async function side(name: string, tensors: Record<string, TestTensor>) {
   const model = await openModel(safetensorsFile(tensors), { name });
@@ -43,7 +44,7 @@ describe("diff", () => {
     );
     expect(report.layers.map((layer) => layer.angle)).toEqual([null, null, null]);
     expect(report.layers[0]!.problems[0]).toContain("the shapes differ");
-    expect(report.layers[1]!.problems[0]).toContain("no top singular vector");
+    expect(report.layers[1]!.problems[0]).toBe("a has no top singular vector to compare: it is zero");
     expect(report.layers[2]!.sigma[1]).toBeNull();
     expect(report.problems).toEqual([
       {
@@ -59,6 +60,36 @@ describe("diff", () => {
     const report = await compare({ before: diagonal([2, 1]) }, { after: diagonal([3, 1]) });
     expect(report.layers.map((layer) => layer.name)).toEqual(["before"]);
     expect(report).toMatchObject({ onlyA: [], onlyB: [] });
+  });
+
+  it("pairs what is left over by the tensor's name, where it is unique", async () => {
+    const tensors = { w: diagonal([2, 1]), v: diagonal([1, 1]), t: diagonal([1, 3]) };
+    const [x, y] = [await side("a", tensors), await side("b", tensors)];
+    const renamed = ["Gemm_0", "Gemm_1", "Gemm_2"].map((name, i) => ({ ...x.plan.uses[i]!, name }));
+    const again = { ...x.plan.uses[2]!, name: "Gemm_3" };
+    const graph = plan([...renamed, again]);
+    const report = await diffPlans(fakeEngine(), [x.model, y.model], [graph, y.plan], { seed: 3n });
+    expect(report.layers.map(({ name, angle }) => [name, angle === null])).toEqual([
+      ["Gemm_0", false],
+      ["Gemm_1", false],
+    ]);
+    expect(report).toMatchObject({ onlyA: ["Gemm_2", "Gemm_3"], onlyB: ["t"] });
+  });
+
+  it("says why a convolution has no angle", async () => {
+    const kernel = { shape: [2, 2, 3, 3], values: Array.from({ length: 36 }, (_, i) => i - 9) };
+    const model = await openModel(safetensorsFile({ k: kernel }), { name: "a" });
+    const use = convolutionUse(model, "k");
+    const vectorless = {
+      ...fakeEngine(),
+      analyzeConvolution: (...[source, options]: Parameters<Engine["analyzeConvolution"]>) =>
+        fakeEngine().analyzeConvolution(source, { ...options, vectors: false }),
+    };
+    const report = await diffPlans(vectorless, [model, model], [plan([use]), plan([use])], { seed: 3n });
+    expect(report.layers[0]!.problems).toEqual([
+      "a has no top singular vector to compare: the convolution's input size is unknown",
+      "b has no top singular vector to compare: the convolution's input size is unknown",
+    ]);
   });
 
   it("keeps to --only", async () => {

@@ -1,6 +1,7 @@
 import type { Model } from "../formats/model.ts";
 import type { WeightPlan, WeightUse } from "../network/use.ts";
 import { VERSION } from "../version.ts";
+import { type Named, pairLayers } from "./diff-pairs.ts";
 import { type Engine, loadEngine } from "./engine.ts";
 import { UsageError } from "./errors.ts";
 import { sigmaReport } from "./layer.ts";
@@ -64,7 +65,8 @@ export interface DiffLayer {
 const CLOSE = 0.999;
 
 /**
- * What moved between two checkpoints, layer by layer; layers are paired by name, single ones whatever their names.
+ * What moved between two checkpoints, layer by layer; layers are paired by name, then by their tensor's name where
+ * it is unique, single ones whatever their names.
  * @throws UsageError for options out of range or when `only` matches nothing; `signal.reason` when aborted.
  */
 export async function diff(a: Model, b: Model, options: DiffOptions = {}): Promise<DiffReport> {
@@ -81,25 +83,23 @@ export async function diffPlans(
 ): Promise<DiffReport> {
   const settings = settle(options);
   const inA = named(plans[0], options.only);
-  const inB = soleUnderName(named(plans[1], options.only), inA);
+  const inB = named(plans[1], options.only);
   if (options.only !== undefined && inA.size + inB.size === 0) {
     throw new UsageError(`--only '${options.only}' matches no layer of either model`);
   }
-  const shared = [...inA.keys()].filter((name) => inB.has(name));
-  const pairs = shared.map((name) => [inA.get(name)!, inB.get(name)!] as const);
-  const totalBytes = pairs.flat().reduce((sum, use) => sum + use.weight.byteLength, 0);
+  const { pairs, onlyA, onlyB } = pairLayers(inA, inB);
+  const totalBytes = pairs.flatMap(({ uses }) => uses).reduce((sum, use) => sum + use.weight.byteLength, 0);
   const layers: DiffLayer[] = [];
   const problems: Problem[] = [];
   let bytes = 0;
-  for (const [index, pair] of pairs.entries()) {
-    const layer = shared[index]!;
+  for (const [index, { name: layer, uses }] of pairs.entries()) {
     const onBytes = (n: number) => {
       bytes = Math.min(totalBytes, bytes + n);
       options.onProgress?.({ layer, index, count: pairs.length, bytes, totalBytes });
     };
     const sides: Side[] = [];
-    for (const use of pair) sides.push(await measureSide(engine, use, index, settings, onBytes));
-    layers.push(diffLayer(layer, pair, sides as [Side, Side]));
+    for (const use of uses) sides.push(await measureSide(engine, use, index, settings, onBytes));
+    layers.push(diffLayer(layer, uses, sides as [Side, Side]));
     problems.push(...sides.flatMap((side, i) => sideProblems(side, models[i]!, layer)));
   }
   const { guarantee, seed, threads } = settings;
@@ -109,13 +109,11 @@ export async function diffPlans(
     b: models[1].sources[0]!.name,
     settings: { guarantee, seed: seed.toString(), threads, version: VERSION },
     layers,
-    onlyA: [...inA.keys()].filter((name) => !inB.has(name)),
-    onlyB: [...inB.keys()].filter((name) => !inA.has(name)),
+    onlyA,
+    onlyB,
     problems,
   };
 }
-
-type Named = ReadonlyMap<string, WeightUse>;
 
 /** Uses by name; of several with one name the later ones are numbered. */
 function named(plan: WeightPlan, only: string | undefined): Named {
@@ -128,13 +126,6 @@ function named(plan: WeightPlan, only: string | undefined): Named {
     uses.set(name, use);
   }
   return uses;
-}
-
-/** Where both models have a single layer (a .npy file names it after itself), b's goes by the name it has in a. */
-function soleUnderName(inB: Named, inA: Named): Named {
-  const [name] = inA.keys();
-  const [use] = inB.values();
-  return inA.size === 1 && inB.size === 1 ? new Map([[name!, use!]]) : inB;
 }
 
 type Side =
@@ -185,7 +176,7 @@ function diffLayer(
 ): DiffLayer {
   const [a, b] = sides.map((side) => ("failure" in side ? null : side.measurement));
   const shape = [uses[0].weight.shape, uses[1].weight.shape] as const;
-  const { angle, problems } = topAngle(a ?? null, b ?? null, String(shape[0]) === String(shape[1]));
+  const { angle, problems } = topAngle(uses, [a ?? null, b ?? null]);
   return {
     name,
     shape,
@@ -205,14 +196,15 @@ function frobeniusOf(m: Measurement | null | undefined): number | null {
 }
 
 function topAngle(
-  a: Measurement | null,
-  b: Measurement | null,
-  sameShape: boolean,
+  uses: readonly [WeightUse, WeightUse],
+  [a, b]: readonly [Measurement | null, Measurement | null],
 ): { readonly angle: number | null; readonly problems: string[] } {
   if (a === null || b === null) return { angle: null, problems: [] };
+  const sameShape = String(uses[0].weight.shape) === String(uses[1].weight.shape);
   if (!sameShape) return { angle: null, problems: ["the shapes differ, so there is no angle between them"] };
-  if (a.sigma?.lower === 0 || b.sigma?.lower === 0 || a.top === undefined || b.top === undefined) {
-    return { angle: null, problems: ["there is no top singular vector to compare"] };
+  const reasons = [vectorlessReason("a", uses[0], a), vectorlessReason("b", uses[1], b)];
+  if (a.top === undefined || b.top === undefined || reasons.some((reason) => reason !== null)) {
+    return { angle: null, problems: reasons.filter((reason) => reason !== null) };
   }
   if (a.top.matrix !== b.top.matrix) return { angle: Math.PI / 2, problems: [] };
   if (a.top.v.length !== b.top.v.length) {
@@ -221,6 +213,18 @@ function topAngle(
   const tied = [a, b].some(({ spectrum }) => (spectrum?.[1] ?? 0) > CLOSE * (spectrum?.[0] ?? Infinity));
   const doubt = "σ₂ is within 0.1 % of σ₁, so the top direction, and the angle, mean little";
   return { angle: angleBetween(a.top.v, b.top.v), problems: tied ? [doubt] : [] };
+}
+
+/** Why one side has no top singular vector to compare; null when it has one. */
+function vectorlessReason(side: string, use: WeightUse, m: Measurement): string | null {
+  const missing = `${side} has no top singular vector to compare`;
+  if (m.sigma?.lower === 0) {
+    return m.sigma.upper === 0 ? `${missing}: it is zero` : `${missing}: σ may be zero`;
+  }
+  if (m.top !== undefined) return null;
+  const { layout } = use;
+  const unsized = layout.kind === "convolution" && layout.geometry.inputSize === undefined;
+  return `${missing}: ${unsized ? "the convolution's input size is unknown" : `its bound (${m.sigma?.method}) comes without one`}`;
 }
 
 /** The angle between two lines, accurate for small angles too (arccos is not). */

@@ -110,7 +110,7 @@ export function allProblems(report: AuditReport): readonly Problem[] {
 }
 
 /** `conv1`, or `26 layers (conv1, conv2, conv3, …), each`. */
-function layersText(names: readonly string[]): string {
+export function layersText(names: readonly string[]): string {
   if (names.length === 1) return names[0]!;
   const more = names.length > NAMED_LAYERS ? ", …" : "";
   return `${names.length} layers (${names.slice(0, NAMED_LAYERS).join(", ")}${more}), each`;

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { type DiffReport, diffPlans } from "../audit/diff.ts";
 import { formatNumber, formatSigma } from "../audit/format-number.ts";
 import { planModel } from "../audit/plan.ts";
+import { layersText } from "../audit/report-text.ts";
 import type { SigmaReport } from "../audit/schema.ts";
 import { openModel } from "../formats/open.ts";
 import { addCommonOptions, type CommonFlags, libraryOptions } from "./common-options.ts";
@@ -75,6 +76,8 @@ function show(report: DiffReport, flags: CommonFlags, session: Session): ExitCod
   return report.problems.length > 0 ? EXIT.unreadable : EXIT.done;
 }
 
+const NOTHING_SHARED = "no layer has the same name in both";
+
 /** Layer by layer, then what only one of the models has. */
 export function diffText(report: DiffReport, width: number): string {
   const table = textTable(
@@ -97,10 +100,19 @@ export function diffText(report: DiffReport, width: number): string {
     ]),
     width,
   );
-  const notes = report.layers.flatMap(({ name, problems }) => problems.map((text) => `${name}: ${text}`));
-  const lines = [...notes, ...onlyIn("a", report.onlyA), ...onlyIn("b", report.onlyB)];
+  const lines = [...notes(report), ...onlyIn("a", report.onlyA), ...onlyIn("b", report.onlyB)];
   const header = `a: ${report.a}\nb: ${report.b}\n\n`;
-  return header + table + (lines.length > 0 ? `\n${lines.map((line) => `${line}\n`).join("")}` : "");
+  const compared = report.layers.length === 0 ? `${NOTHING_SHARED}\n` : table;
+  return header + compared + (lines.length > 0 ? `\n${lines.map((line) => `${line}\n`).join("")}` : "");
+}
+
+/** What is said of several layers in the same words is said once. */
+function notes({ layers }: DiffReport): string[] {
+  const named = new Map<string, string[]>();
+  for (const { name, problems } of layers) {
+    for (const text of problems) named.set(text, [...(named.get(text) ?? []), name]);
+  }
+  return [...named].map(([text, names]) => `${layersText(names)}: ${text}`);
 }
 
 /** Relative change of σ by its best known values: a reading, not a bound. */
