@@ -8,7 +8,7 @@
 export { type DiffLayer, type DiffOptions, type DiffReport, diff } from "./audit/diff.ts";
 export { PromiseError, UsageError } from "./audit/errors.ts";
 export { checkGates, type Gates } from "./audit/gates.ts";
-export type { IndexEntry } from "./audit/html/index-page.ts";
+export type { FailedModel, IndexEntry } from "./audit/html/index-page.ts";
 export { renderIndex, renderReport } from "./audit/html/report.ts";
 export {
   type Normalization,
