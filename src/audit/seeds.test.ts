@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { deriveSeed, splitmix64 } from "./seeds.ts";
+import { splitmix64 } from "../linalg/random.ts";
+import { deriveSeed } from "./seeds.ts";
 
 describe("seeds", () => {
   it("follow the published splitmix64 sequence", () => {

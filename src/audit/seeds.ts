@@ -1,12 +1,6 @@
-const MASK = (1n << 64n) - 1n;
+import { splitmix64 } from "../linalg/random.ts";
 
-/** One draw of splitmix64 (Steele, Lea & Flood 2014): a bijection of 64-bit integers that mixes every bit. */
-export function splitmix64(state: bigint): bigint {
-  let z = (state + 0x9e3779b97f4a7c15n) & MASK;
-  z = ((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n) & MASK;
-  z = ((z ^ (z >> 27n)) * 0x94d049bb133111ebn) & MASK;
-  return z ^ (z >> 31n);
-}
+const MASK = (1n << 64n) - 1n;
 
 /**
  * The seed of one piece of work, from the report's seed and the numbers that name the piece (which layer, which

@@ -5,18 +5,19 @@
 
 const MASK = (1n << 64n) - 1n;
 
-/** splitmix64 (Steele, Lea & Flood 2014): the stream's next state and output. */
-function splitmix64(state: bigint): { state: bigint; output: bigint } {
-  const next = (state + 0x9e3779b97f4a7c15n) & MASK;
-  let z = next;
+const GOLDEN = 0x9e3779b97f4a7c15n;
+
+/** One draw of splitmix64 (Steele, Lea & Flood 2014): a bijection of 64-bit integers that mixes every bit. */
+export function splitmix64(state: bigint): bigint {
+  let z = (state + GOLDEN) & MASK;
   z = ((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n) & MASK;
   z = ((z ^ (z >> 27n)) * 0x94d049bb133111ebn) & MASK;
-  return { state: next, output: z ^ (z >> 31n) };
+  return z ^ (z >> 31n);
 }
 
 /** A seed for the index-th independent use of `seed`: a layer of a report, a restart, a frequency. */
 export function deriveSeed(seed: bigint, index: number): bigint {
-  return splitmix64(splitmix64((seed & MASK) ^ (BigInt(index) << 32n)).output ^ BigInt(index)).output;
+  return splitmix64(splitmix64((seed & MASK) ^ (BigInt(index) << 32n)) ^ BigInt(index));
 }
 
 /** A source of uniform and Gaussian numbers (sfc32; passes PractRand). */
@@ -30,10 +31,10 @@ export class RandomStream {
   /** @param seed any integer; its low 64 bits count. */
   constructor(seed: bigint) {
     const first = splitmix64(seed & MASK);
-    const second = splitmix64(first.state);
-    this.#a = Number(first.output & 0xffffffffn) | 0;
-    this.#b = Number(first.output >> 32n) | 0;
-    this.#c = Number(second.output & 0xffffffffn) | 0;
+    const second = splitmix64((seed + GOLDEN) & MASK);
+    this.#a = Number(first & 0xffffffffn) | 0;
+    this.#b = Number(first >> 32n) | 0;
+    this.#c = Number(second & 0xffffffffn) | 0;
     for (let i = 0; i < 12; i++) this.#word();
   }
 
