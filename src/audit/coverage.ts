@@ -1,12 +1,13 @@
 import type { Model, TensorEntry } from "../formats/model.ts";
+import { storedTensor } from "../network/dequantized.ts";
 import type { WeightPlan } from "../network/use.ts";
 import { product } from "./content.ts";
 import type { AuditReport } from "./schema.ts";
 import { StorageKeys } from "./storage.ts";
 
-/** Stored numbers of a model; tied weights count once. */
-export function parameterCount(model: Model): number {
-  return countElements(model.tensors);
+/** Stored numbers of a model; tied weights count once, those packed into bytes each on its own. */
+export function parameterCount(model: Model, plan: WeightPlan): number {
+  return countElements(model.tensors, plan);
 }
 
 /**
@@ -23,13 +24,16 @@ export function coverage(
   const covered = model.tensors.filter((entry) => audited.has(entry) || harmless.has(entry));
   return {
     tensors: [covered.length, model.tensors.length],
-    parameters: [countElements(covered), countElements(model.tensors)],
+    parameters: [countElements(covered, plan), countElements(model.tensors, plan)],
     unaudited,
   };
 }
 
-function countElements(entries: readonly TensorEntry[]): number {
+function countElements(entries: readonly TensorEntry[], plan: WeightPlan): number {
   const keys = new StorageKeys();
-  const counts = new Map(entries.map((entry) => [keys.keyOf(entry), product(entry.shape)]));
+  const used = new Map(plan.uses.map(({ weight }) => [storedTensor(weight), weight]));
+  const counts = new Map(
+    entries.map((entry) => [keys.keyOf(entry), product((used.get(entry) ?? entry).shape)]),
+  );
   return [...counts.values()].reduce((a, b) => a + b, 0);
 }

@@ -1,9 +1,13 @@
 import type { Model, TensorEntry } from "../formats/model.ts";
+import { isDequantized } from "../network/dequantized.ts";
 import type { WeightPlan, WeightUse } from "../network/use.ts";
 import { UsageError } from "./errors.ts";
 import { overlapsPartly, StorageKeys } from "./storage.ts";
 
-/** One stored weight: every name it goes by and every use made of it. Changing it changes them all. */
+/**
+ * One stored weight: every name it goes by and every use made of it. Changing it changes them all. The entry of a
+ * quantised weight is its dequantised view, which can be measured and not changed.
+ */
 export interface WeightGroup {
   readonly entries: readonly TensorEntry[];
   readonly uses: readonly WeightUse[];
@@ -17,12 +21,18 @@ export function weightGroups(
 ): readonly WeightGroup[] {
   const keys = new StorageKeys();
   const wanted = new Set(selected.map((use) => keys.keyOf(use.weight)));
-  const groups = [...wanted].map((key) => ({
-    entries: model.tensors.filter((entry) => keys.keyOf(entry) === key),
-    uses: plan.uses.filter((use) => keys.keyOf(use.weight) === key),
-  }));
+  const groups = [...wanted].map((key) => {
+    const uses = plan.uses.filter((use) => keys.keyOf(use.weight) === key);
+    const entries = model.tensors.filter((entry) => keys.keyOf(entry) === key);
+    return { entries: entries.length > 0 ? entries : [uses[0]!.weight], uses };
+  });
   for (const group of groups) refusePartialOverlap(group, model);
   return groups;
+}
+
+/** True when the weight is stored as integers with scales, so that a factor of its own cannot be written. */
+export function isQuantised(group: WeightGroup): boolean {
+  return group.uses.some((use) => isDequantized(use.weight));
 }
 
 /** @throws UsageError where writing one tensor would change part of another. */

@@ -1,4 +1,5 @@
 import type { Bound } from "../linalg/bound.ts";
+import { storedType } from "../network/dequantized.ts";
 import type { ConvolutionLayout, WeightUse } from "../network/use.ts";
 import type { Measurement, Outcome } from "./measure.ts";
 import { looseProofReason, nonFiniteMessage } from "./problems.ts";
@@ -11,7 +12,7 @@ export function layerReport(use: WeightUse, outcome: Outcome): LayerReport {
     weight: use.weight.name,
     operator: use.operator,
     shape: use.weight.shape,
-    dtype: use.weight.dtype,
+    dtype: storedType(use.weight),
     ...(use.layout.kind === "convolution" ? { geometry: geometryReport(use, use.layout) } : {}),
   };
   if ("failure" in outcome) {

@@ -4,12 +4,12 @@ import { VERSION } from "../version.ts";
 import type { Content } from "./content.ts";
 import { type Engine, loadEngine } from "./engine.ts";
 import { PromiseError, UsageError } from "./errors.ts";
-import { type WeightGroup, weightGroups } from "./groups.ts";
+import { isQuantised, type WeightGroup, weightGroups } from "./groups.ts";
 import { sigmaReport } from "./layer.ts";
 import { boundOf, scaleNetwork } from "./network-factor.ts";
 import { checkOutputName } from "./output-name.ts";
 import { planModel, selectUses } from "./plan.ts";
-import { unsupportedProblems } from "./problems.ts";
+import { quantisedProblems, unsupportedProblems } from "./problems.ts";
 import type { AuditProgress } from "./run.ts";
 import type { NetworkReport, Problem, SigmaReport } from "./schema.ts";
 import { type CommonOptions, type Settings, settle } from "./settings.ts";
@@ -66,7 +66,7 @@ export interface NormalizeReport {
     /** Limit of the network's bound; null where every layer had a target. */
     readonly network: number | null;
   };
-  /** One per use of a changed or measured weight. */
+  /** One per use of a changed or measured weight; quantised ones stay as they are and are named in `problems`. */
   readonly layers: readonly NormalizedLayer[];
   /** null without a graph; bounds are null where a layer outside `only` was not measured. */
   readonly network: {
@@ -126,7 +126,10 @@ export async function normalizePlan(
   checkOptions(options, method);
   const settings = { ...settle(options), gap: options.gap ?? GAP };
   const uses = selectUses(plan, options.only);
-  const groups = weightGroups(model, plan, uses);
+  const selected = weightGroups(model, plan, uses);
+  const groups = selected.filter((group) => !isQuantised(group));
+  const quantised = selected.filter(isQuantised).flatMap((group) => group.uses);
+  if (options.network !== undefined && groups.length === 0 && quantised.length > 0) throw onlyQuantised();
   refuseClippedConvolutions(groups, method);
   const network = options.network === undefined ? [] : unselected(model, plan, groups);
   const all = [...groups, ...network];
@@ -146,7 +149,8 @@ export async function normalizePlan(
           limit: options.network,
           onlyDown: method === "cap",
         });
-  const report = reportOf(context, model, plan, changes, options, method);
+  const changed = reportOf(context, model, plan, changes, options, method);
+  const report = { ...changed, problems: [...changed.problems, ...quantisedProblems(quantised)] };
   const contents = new Map(
     changes.flatMap(({ group, content }) =>
       content === undefined ? [] : group.entries.map((entry) => [entry, content] as const),
@@ -193,6 +197,13 @@ function checkOptions(options: NormalizeOptions, method: NormalizeMethod): void 
       "Leave out --method clip.",
     );
   }
+}
+
+function onlyQuantised(): UsageError {
+  return new UsageError(
+    "every selected weight is quantised: its integers cannot carry a factor, so the network's bound cannot change",
+    "Normalise the model before it is quantised.",
+  );
 }
 
 function refuseClippedConvolutions(groups: readonly WeightGroup[], method: NormalizeMethod): void {

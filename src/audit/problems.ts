@@ -1,5 +1,6 @@
 import type { TensorEntry } from "../formats/model.ts";
 import type { Bound } from "../linalg/bound.ts";
+import { storedType } from "../network/dequantized.ts";
 import type { WeightPlan, WeightUse } from "../network/use.ts";
 import { selection } from "./plan.ts";
 import type { Problem } from "./schema.ts";
@@ -38,6 +39,18 @@ export function unsupportedProblems(plan: WeightPlan, only: string | undefined, 
     code: "unsupported",
     where: skip.tensor.name,
     message: `${verdict}: ${skip.because}`,
+  }));
+}
+
+/** A warning for each use of a quantised weight, which normalising leaves as it is. */
+export function quantisedProblems(uses: readonly WeightUse[]): Problem[] {
+  return uses.map(({ name, weight }) => ({
+    severity: "warning",
+    code: "unsupported",
+    where: name,
+    message:
+      `left as it is: quantised (${storedType(weight)}): its integers cannot carry the factor; ` +
+      "normalise the model before it is quantised, or leave the layer out with --only",
   }));
 }
 

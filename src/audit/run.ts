@@ -1,4 +1,5 @@
 import type { Model, TensorEntry } from "../formats/model.ts";
+import { storedTensor } from "../network/dequantized.ts";
 import type { WeightPlan, WeightUse } from "../network/use.ts";
 import { VERSION } from "../version.ts";
 import { coverage, parameterCount } from "./coverage.ts";
@@ -73,7 +74,7 @@ export async function auditPlan(
       files: model.sources.map((source) => source.name),
       format: model.format,
       bytes: model.sources.reduce((sum, source) => sum + source.byteLength, 0),
-      parameters: parameterCount(model),
+      parameters: parameterCount(model, plan),
     },
     settings: settingsReport(settings, options, outcomes),
     coverage: coverage(model, plan, auditedTensors(uses, layers), unauditedNames(plan, options.only, layers)),
@@ -177,8 +178,10 @@ function layerProblems(use: WeightUse, outcome: Outcome): Problem[] {
 }
 
 function auditedTensors(uses: readonly WeightUse[], layers: readonly LayerReport[]): Set<TensorEntry> {
-  const failed = new Set(uses.filter((_, i) => layers[i]!.sigma === null).map((use) => use.weight));
-  return new Set(uses.map((use) => use.weight).filter((weight) => !failed.has(weight)));
+  const failed = new Set(
+    uses.filter((_, i) => layers[i]!.sigma === null).map((use) => storedTensor(use.weight)),
+  );
+  return new Set(uses.map((use) => storedTensor(use.weight)).filter((weight) => !failed.has(weight)));
 }
 
 /** Weights within `only` that have no bound, so that no gate can pass over them. */

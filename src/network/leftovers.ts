@@ -1,8 +1,9 @@
 import { isFloatType } from "../formats/dtype.ts";
 import type { TensorEntry } from "../formats/model.ts";
-import type { Site } from "./scope.ts";
+import type { Scope, Site } from "./scope.ts";
 import { shapeRule } from "./shapes/table.ts";
 import type { SkippedTensor } from "./use.ts";
+import { hasWeightRule } from "./weights/table.ts";
 
 /** Nodes that read each stored tensor, subgraphs included. */
 export type Readers = ReadonlyMap<TensorEntry, readonly Site[]>;
@@ -14,11 +15,41 @@ const ELEMENTWISE: ReadonlySet<string> = new Set(
 
 const READERS_SHOWN = 3;
 
+/** Operators that pass a constant's numbers on, moved or rescaled: who reads their output reads the constant. */
+const PASSING: ReadonlySet<string> = new Set(
+  "Identity Cast Transpose Reshape Squeeze Unsqueeze Flatten DequantizeLinear".split(" "),
+);
+
+/** Constant nodes followed back to a tensor. */
+const MAX_STEPS = 64;
+
+/** The constant node that passes a stored tensor's numbers on as its first output; undefined for other values. */
+function passing(scope: Scope, name: string): Site | undefined {
+  const site = scope.isConstant(name) ? scope.producer(name) : undefined;
+  return site !== undefined && PASSING.has(site.node.opType) ? site : undefined;
+}
+
+/** The stored tensor whose numbers a value holds. */
+function sourceOf(scope: Scope, name: string): TensorEntry | undefined {
+  let place = scope;
+  let current = name;
+  for (let step = 0; step < MAX_STEPS; step++) {
+    const tensor = place.tensor(current);
+    if (tensor !== undefined) return tensor;
+    const site = passing(place, current);
+    if (site === undefined) return undefined;
+    place = site.scope;
+    current = site.node.inputs[0] ?? "";
+  }
+  return undefined;
+}
+
 export function readersOf(sites: Iterable<Site>): Readers {
   const readers = new Map<TensorEntry, Site[]>();
   for (const site of sites) {
-    for (const name of new Set(site.node.inputs)) {
-      const tensor = name === "" ? undefined : site.scope.tensor(name);
+    const passes = passing(site.scope, site.node.outputs[0] ?? "") !== undefined;
+    for (const name of new Set(passes ? site.node.inputs.slice(1) : site.node.inputs)) {
+      const tensor = name === "" ? undefined : sourceOf(site.scope, name);
       if (tensor === undefined) continue;
       const known = readers.get(tensor);
       if (known === undefined) readers.set(tensor, [site]);
@@ -38,7 +69,7 @@ export function leftover(tensor: TensorEntry, readers: Readers): SkippedTensor {
   const sites = readers.get(tensor) ?? [];
   const real = isFloatType(tensor.dtype) && tensor.unsupported === undefined;
   const say = (because: string, warn = false): SkippedTensor => ({ tensor, because, warn });
-  const unknown = sites.find((s) => shapeRule(s.node) === undefined);
+  const unknown = sites.find((s) => shapeRule(s.node) === undefined && !hasWeightRule(s));
   if (sites.length === 0) return say("no node of the graph reads it");
   if (tensor.shape.length < 2) {
     return say(

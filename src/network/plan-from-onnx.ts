@@ -1,6 +1,7 @@
 import type { Model, TensorEntry } from "../formats/model.ts";
 import type { OnnxNode } from "../formats/onnx/types.ts";
 import { chainOf } from "./chain.ts";
+import { storedTensor } from "./dequantized.ts";
 import { hasDynamicBatch, type InputShapes } from "./input-shapes.ts";
 import { leftover, readersOf } from "./leftovers.ts";
 import { Scope, type Site, sitesOf } from "./scope.ts";
@@ -80,15 +81,17 @@ export async function planFromOnnx(model: Model, options: OnnxPlanOptions = {}):
   }
   const skipped = skippedTensors(refused);
   const located = uniquelyNamed(
-    found.map(({ node, use }) => ({ node, use: withOtherUse(use, skipped.get(use.weight)) })),
+    found.map(({ node, use }) => ({ node, use: withOtherUse(use, skipped.get(storedTensor(use.weight))) })),
   );
-  const used = new Set(located.map(({ use }) => use.weight));
+  const used = new Set(located.map(({ use }) => storedTensor(use.weight)));
   const readers = readersOf(sites);
+  // An operator that rounds its activations is no step of the chain, whatever its weight's norm.
+  const linear = located.filter(({ use }) => use.roundsActivations !== true);
   return {
     uses: located.map(({ use }) => use),
     skipped: model.tensors
       .filter((tensor) => !used.has(tensor))
       .map((tensor) => skipped.get(tensor) ?? leftover(tensor, readers)),
-    ...(await chainOf(root, opsetOf(model.onnx), new Map(located.map(({ node, use }) => [node, use])))),
+    ...(await chainOf(root, opsetOf(model.onnx), new Map(linear.map(({ node, use }) => [node, use])))),
   };
 }

@@ -2,6 +2,8 @@ import { isFloatType } from "../formats/dtype.ts";
 import type { TensorEntry } from "../formats/model.ts";
 import type { OnnxNode } from "../formats/onnx/types.ts";
 import { intsAttribute } from "./attributes.ts";
+import { isDequantized, storedTensor } from "./dequantized.ts";
+import { dequantizedWeight, dequantizeLinearPlace, ROUNDED } from "./dequantized-weight.ts";
 import { reorderedSource } from "./reordered.ts";
 import type { Scope, Site } from "./scope.ts";
 import { isKnown, sameShape } from "./shapes/value.ts";
@@ -9,6 +11,7 @@ import { reshapedView, type StridedView, storedView, transposedView } from "./st
 
 /** A stored tensor as a node sees it. */
 export interface StoredWeight {
+  /** As stored, or a dequantised view of it. */
   readonly tensor: TensorEntry;
   readonly view: StridedView;
   /**
@@ -32,27 +35,46 @@ const MAX_STEPS = 64;
 /** Tensors searched behind one computed weight. */
 const MAX_SOURCES = 256;
 
+const BEFORE = "the bound is for the stored numbers";
+
+/** Whose DequantizeLinear is meant; anyone else's may be something different. */
+const DOMAINS: ReadonlySet<string> = new Set(["", "ai.onnx", "com.microsoft"]);
+
 const RESHAPES: ReadonlySet<string> = new Set(["Reshape", "Squeeze", "Unsqueeze", "Flatten"]);
 
+const bits = (dtype: string) => Number(/\d+/.exec(dtype)?.[0] ?? 0);
+
 function castNote(tensor: TensorEntry, dtype: string): readonly string[] {
-  const bits = (name: string) => Number(/\d+/.exec(name)?.[0] ?? 0);
+  if (isDequantized(tensor)) {
+    // Exact products; the runtime rounds them to its own type anyway, which is float32 or what it was asked for.
+    return bits(dtype) >= 32 ? [] : [`dequantised, then rounded to ${dtype} when run; ${BEFORE}`];
+  }
   const widening = dtype === tensor.dtype || bits(dtype) > bits(tensor.dtype);
-  return widening
-    ? []
-    : [`stored as ${tensor.dtype}, rounded to ${dtype} when run; the bound is for the stored numbers`];
+  return widening ? [] : [`stored as ${tensor.dtype}, rounded to ${dtype} when run; ${BEFORE}`];
 }
 
-/** The view after one constant node, or null when the node does more than move elements. */
-function through(node: OnnxNode, scope: Scope, weight: StoredWeight): StoredWeight | null {
+function goesThrough(node: OnnxNode): string {
+  return `goes through ${node.opType} "${node.name}" before it is used`;
+}
+
+/** The view after one constant node, or what that node does besides moving elements. */
+function through(node: OnnxNode, scope: Scope, weight: StoredWeight): StoredWeight | string {
   if (node.opType === "Identity") return weight;
+  const does = goesThrough(node);
   const output = scope.value(node.outputs[0]);
+  if (node.opType === "DequantizeLinear" && DOMAINS.has(node.domain)) {
+    const dequantized = dequantizeLinear(node, scope, weight);
+    return typeof dequantized === "string"
+      ? `at DequantizeLinear "${node.name}" ${dequantized}`
+      : dequantized;
+  }
   if (node.opType === "Cast") {
     const floats = isFloatType(weight.tensor.dtype) && isFloatType(output.dtype);
-    return floats ? { ...weight, notes: [...weight.notes, ...castNote(weight.tensor, output.dtype)] } : null;
+    return floats ? { ...weight, notes: [...weight.notes, ...castNote(weight.tensor, output.dtype)] } : does;
   }
   if (node.opType === "Concat") {
     const matrix = weight.view.shape.length === 2 && sameShape(weight.view.shape, output.shape);
-    return matrix ? { ...weight, reordered: weight.view.shape } : null;
+    return matrix ? { ...weight, reordered: weight.view.shape } : does;
   }
   let view: StridedView | null = null;
   if (node.opType === "Transpose") {
@@ -62,7 +84,16 @@ function through(node: OnnxNode, scope: Scope, weight: StoredWeight): StoredWeig
   } else if (RESHAPES.has(node.opType) && isKnown(output.shape)) {
     view = reshapedView(weight.view, output.shape);
   }
-  return view && { ...weight, view };
+  return view === null ? does : { ...weight, view };
+}
+
+function dequantizeLinear(node: OnnxNode, scope: Scope, weight: StoredWeight): StoredWeight | string {
+  const [, scale, zero] = node.inputs;
+  const place = dequantizeLinearPlace(node);
+  return dequantizedWeight(weight, {
+    scale: { found: storedConstant(scope, scale ?? ""), place },
+    zero: zero ? { found: storedConstant(scope, zero), place } : undefined,
+  });
 }
 
 /** Stored tensors that a constant value is computed from. */
@@ -77,40 +108,67 @@ function sourcesOf(scope: Scope, name: string): readonly TensorEntry[] {
     if (tensor !== undefined) found.add(tensor);
     const site = at.scope.producer(at.name);
     if (site === undefined) continue;
-    for (const input of site.node.inputs) queue.push({ scope: site.scope, name: input });
+    // Its scales and zero points are no weights.
+    const inputs = site.node.opType === "DequantizeLinear" ? site.node.inputs.slice(0, 1) : site.node.inputs;
+    for (const input of inputs) queue.push({ scope: site.scope, name: input });
   }
   return [...found].filter((t) => t.shape.length >= 2);
 }
 
-/**
- * The stored tensor behind a constant value, followed through Identity, Cast, Transpose, Reshape, Squeeze, Unsqueeze,
- * Flatten and a reordering of rows; the tensors it is computed from where other operators stand between.
- */
-export function storedWeight(scope: Scope, name: string): StoredWeight | ComputedWeight {
+/** The nodes from a stored tensor to a constant value, last first; null when there is no such tensor. */
+function pathTo(scope: Scope, name: string) {
   const path: Site[] = [];
   let place = scope;
   let current = name;
   let tensor = place.tensor(current);
   while (tensor === undefined && path.length < MAX_STEPS) {
     const site = place.producer(current);
-    if (site === undefined) return { tensors: [], because: "is not stored in the file" };
+    if (site === undefined) return null;
     path.push(site);
     place = site.scope;
     current = reorderedSource(site) ?? site.node.inputs[0] ?? "";
     tensor = place.tensor(current);
   }
-  if (tensor === undefined)
-    return { tensors: sourcesOf(scope, name), because: "is computed from other constants" };
-  let weight: StoredWeight | null = { tensor, view: storedView(tensor.shape), notes: [] };
-  for (const { node, scope: at } of path.reverse()) {
-    weight =
-      node.opType === "Concat" && reorderedSource({ node, scope: at }) === undefined
-        ? null
-        : through(node, at, weight);
-    if (weight === null) {
-      const because = `goes through ${node.opType} "${node.name}" before it is used as a weight`;
-      return { tensors: sourcesOf(scope, name), because };
-    }
+  return { path, tensor };
+}
+
+function followed(
+  scope: Scope,
+  name: string,
+  passes: (site: Site) => boolean,
+): StoredWeight | ComputedWeight {
+  const found = pathTo(scope, name);
+  if (found === null) return { tensors: [], because: "is not stored in the file" };
+  const { path, tensor } = found;
+  const computed = (because: string) => ({ tensors: sourcesOf(scope, name), because });
+  if (tensor === undefined) return computed("is computed from other constants");
+  let weight: StoredWeight = { tensor, view: storedView(tensor.shape), notes: [] };
+  for (const site of path.reverse()) {
+    const { node } = site;
+    const next = passes(site) ? through(node, site.scope, weight) : goesThrough(node);
+    if (typeof next === "string") return computed(next);
+    weight = next;
   }
   return weight;
+}
+
+/**
+ * The stored tensor behind a constant value, followed through Identity, Cast, Transpose, Reshape, Squeeze, Unsqueeze,
+ * Flatten, DequantizeLinear and a reordering of rows; the tensors it is computed from where other operators stand
+ * between.
+ * @param rounded also where dequantised numbers are rounded to float64, which a note then says.
+ */
+export function storedWeight(scope: Scope, name: string, rounded = false): StoredWeight | ComputedWeight {
+  const weight = followed(
+    scope,
+    name,
+    (site) => site.node.opType !== "Concat" || reorderedSource(site) !== undefined,
+  );
+  if (rounded || !("tensor" in weight) || !weight.notes.includes(ROUNDED)) return weight;
+  return { tensors: [storedTensor(weight.tensor)], because: ROUNDED };
+}
+
+/** The same without arithmetic on the way: scales and zero points, which no format quantises again. */
+export function storedConstant(scope: Scope, name: string): StoredWeight | ComputedWeight {
+  return followed(scope, name, ({ node }) => node.opType !== "Concat" && node.opType !== "DequantizeLinear");
 }

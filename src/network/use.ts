@@ -31,11 +31,14 @@ export interface ConvolutionLayout {
 export interface WeightUse {
   /** Node name, or the tensor's name where there is no graph. */
   readonly name: string;
+  /** As stored, or a dequantised view of it (`network/dequantized.ts`). */
   readonly weight: TensorEntry;
   readonly operator: OperatorKind;
   readonly layout: MatrixLayout | ConvolutionLayout;
   /** The operator is this multiple of the stored one (|alpha| of a Gemm); 1 when absent. */
   readonly scale?: number;
+  /** The operator rounds its input or output to integers: its weight is linear, the operator is not. */
+  readonly roundsActivations?: true;
   /** What the user should know about this use (unknown input size, fallback taken …). */
   readonly problems: readonly string[];
 }

@@ -13,7 +13,7 @@ import {
   transposedAxis,
   windowOutput,
 } from "../window.ts";
-import { type Action, type WeightRule, weightAt } from "./finding.ts";
+import { type Act, type Action, type WeightRule, weightAt } from "./finding.ts";
 
 type Padding = readonly (readonly [number, number])[];
 
@@ -78,26 +78,30 @@ function channelMismatch(site: Site, shape: Shape | null, perGroup: number, last
   return `the kernel expects ${expected} input channels, the graph gives ${channels}`;
 }
 
-function convolution(channelsLast: boolean): WeightRule {
-  return (site) =>
-    weightAt(site, 1, (weight) => {
-      const kernel = weight.view.shape;
-      const w = windowOf(site, kernel);
-      if (typeof w === "string") return w;
-      const shape = site.scope.steadyShape(site.node.inputs[0]);
-      const sizes = spatialOf(shape, w.kernel.length, channelsLast);
-      const mismatch = channelMismatch(site, shape, kernel[1], channelsLast);
-      if (mismatch !== null) return mismatch;
-      if (sizes.some((n, i) => n !== null && windowOutput(w, i, n) === null)) {
-        return `the kernel does not fit into the input of size ${sizes.join("x")}`;
-      }
-      return action(site, weight, "conv", {
-        inputSize: isKnown(sizes) ? sizes : undefined,
-        strides: w.strides,
-        padding: sizes.map((n, i) => resolvedPadding(w, i, n)),
-        dilations: w.dilations,
-      });
+/** How a kernel acts on input 0 of a convolution. */
+export function convolutionAction(site: Site, channelsLast: boolean): Act {
+  return (weight) => {
+    const kernel = weight.view.shape;
+    const w = windowOf(site, kernel);
+    if (typeof w === "string") return w;
+    const shape = site.scope.steadyShape(site.node.inputs[0]);
+    const sizes = spatialOf(shape, w.kernel.length, channelsLast);
+    const mismatch = channelMismatch(site, shape, kernel[1], channelsLast);
+    if (mismatch !== null) return mismatch;
+    if (sizes.some((n, i) => n !== null && windowOutput(w, i, n) === null)) {
+      return `the kernel does not fit into the input of size ${sizes.join("x")}`;
+    }
+    return action(site, weight, "conv", {
+      inputSize: isKnown(sizes) ? sizes : undefined,
+      strides: w.strides,
+      padding: sizes.map((n, i) => resolvedPadding(w, i, n)),
+      dilations: w.dilations,
     });
+  };
+}
+
+function convolution(channelsLast: boolean): WeightRule {
+  return (site) => weightAt(site, 1, convolutionAction(site, channelsLast));
 }
 
 /**

@@ -1,6 +1,7 @@
 import { isFloatType } from "../../formats/dtype.ts";
+import { storedTensor } from "../dequantized.ts";
 import type { Site } from "../scope.ts";
-import { type StoredWeight, storedWeight } from "../stored-weight.ts";
+import { type ComputedWeight, type StoredWeight, storedWeight } from "../stored-weight.ts";
 import { isStoredOrder, type StridedView, swapLastAxes } from "../strided-view.ts";
 import type { MatrixLayout, SkippedTensor, WeightUse } from "../use.ts";
 
@@ -11,11 +12,12 @@ export type Finding = { readonly use: WeightUse } | { readonly skipped: SkippedT
 export type WeightRule = (site: Site) => readonly Finding[];
 
 /** How a weight acts: the use without what every use shares. */
-export type Action = Pick<WeightUse, "operator" | "layout" | "scale"> & {
+export type Action = Pick<WeightUse, "operator" | "layout" | "scale" | "roundsActivations"> & {
   readonly problems?: readonly string[];
 };
 
-function refused(
+/** Tensors listed as weights that are not audited, with the reason. */
+export function refused(
   site: Site,
   tensors: readonly SkippedTensor["tensor"][],
   because: string,
@@ -24,33 +26,33 @@ function refused(
   return tensors.map((tensor) => ({ skipped: { tensor, because: `${where}: ${because}`, warn: true } }));
 }
 
+/** Says how a weight acts, or why it cannot be audited. */
+export type Act = (weight: StoredWeight) => Action | string;
+
 /**
  * The weight at input `index`, when it is constant: `act` says how it acts, or why it cannot be audited.
  * Nothing for an input that is missing or computed by the network.
  */
-export function weightAt(
-  site: Site,
-  index: number,
-  act: (weight: StoredWeight) => Action | string,
-): readonly Finding[] {
+export function weightAt(site: Site, index: number, act: Act): readonly Finding[] {
   const { node, scope } = site;
   const name = node.inputs[index] ?? "";
-  if (name === "" || !scope.isConstant(name)) return [];
-  const weight = storedWeight(scope, name);
+  return name === "" || !scope.isConstant(name) ? [] : applied(site, storedWeight(scope, name, true), act);
+}
+
+/** What becomes of a constant that a node applies as a weight. */
+export function applied(site: Site, weight: StoredWeight | ComputedWeight, act: Act): readonly Finding[] {
+  const { node, scope } = site;
   if (!("tensor" in weight)) return refused(site, weight.tensors, weight.because);
   const { tensor, notes } = weight;
+  const stored = [storedTensor(tensor)];
   if (tensor.unsupported !== undefined || !isFloatType(tensor.dtype)) {
-    return refused(
-      site,
-      [tensor],
-      `stored as ${tensor.dtype} (${tensor.unsupported ?? "not floating-point"})`,
-    );
+    return refused(site, stored, `stored as ${tensor.dtype} (${tensor.unsupported ?? "not floating-point"})`);
   }
-  if (weight.view.shape.includes(0)) return refused(site, [tensor], "it has no elements");
+  if (weight.view.shape.includes(0)) return refused(site, stored, "it has no elements");
   const action = act(weight);
-  if (typeof action === "string") return refused(site, [tensor], action);
+  if (typeof action === "string") return refused(site, stored, action);
   if (weight.reordered !== undefined && !keepsMatrix(weight.reordered, action)) {
-    return refused(site, [tensor], "its entries are regrouped between the file and the operator");
+    return refused(site, stored, "its entries are regrouped between the file and the operator");
   }
   const problems = [...notes, ...(action.problems ?? [])];
   return [{ use: { name: `${scope.prefix}${node.name}`, weight: tensor, ...action, problems } }];
@@ -84,3 +86,13 @@ export function denseAction(view: StridedView, scale = 1): Action | string {
   }
   return { operator: "dense", layout, ...(scale === 1 ? {} : { scale }) };
 }
+
+/** A table whose rows are looked up by number. */
+export const embeddingAction: Act = ({ view }) => {
+  const { shape } = view;
+  if (shape.length !== 2) return `a lookup table of ${shape.length} dimensions is not audited`;
+  const layout = matrixLayout(view);
+  return layout === null
+    ? "its rows do not lie one after another in the file"
+    : { operator: "embedding", layout };
+};
