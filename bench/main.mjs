@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * npm run bench -- norms|files [--json] [--quick]
+ * npm run bench -- norms|files|networks [--json] [--quick]
  *
  * Side-by-side times of this package and its peers, in one run on one machine. Progress goes to stderr; stdout gets
  * the table, or with --json one document. Exit codes: 0 measured, 2 wrong usage, 4 the peers are missing.
@@ -12,8 +12,9 @@ import { PeerError, requirePeers, THREADS } from "./peer.mjs";
 const SUITES = {
   norms: async () => (await import("./norms.mjs")).norms,
   files: async () => (await import("./files.mjs")).files,
+  networks: async () => (await import("./networks.mjs")).networks,
 };
-const USAGE = "usage: npm run bench -- norms|files [--json] [--quick]";
+const USAGE = "usage: npm run bench -- norms|files|networks [--json] [--quick]";
 
 const words = process.argv.slice(2);
 const flags = words.filter((word) => word.startsWith("--"));
@@ -61,17 +62,20 @@ async function report(suite, measure) {
 }
 
 function table(rows) {
+  const tightness = rows.some((row) => row.tighter !== undefined);
   const cells = rows.map((row) => [
     row.name,
     `${row.ours.toPrecision(3)} ${row.unit}`,
     `${row.peer.toPrecision(3)} ${row.unit}`,
     `${(1 / row.ratio).toPrecision(3)}x`,
+    ...(tightness ? [times(row.tighter)] : []),
     Object.entries(row.target)
       .map(([key, value]) => `${key} ${value}`)
       .join(", "),
     row.met ? "yes" : "NO",
   ]);
-  const all = [["", "ours", "peer", "faster", "target", "met"], ...cells];
+  const head = ["", "ours", "peer", "faster", ...(tightness ? ["tighter"] : []), "target", "met"];
+  const all = [head, ...cells];
   const widths = all[0].map((_, column) => Math.max(...all.map((row) => row[column].length)));
   return all
     .map(
@@ -82,4 +86,9 @@ function table(rows) {
           .trimEnd()}\n`,
     )
     .join("");
+}
+
+/** Where the peer's value is zero there is no ratio. */
+function times(ratio) {
+  return ratio == null ? "–" : `${ratio.toPrecision(3)}x`;
 }

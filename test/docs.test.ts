@@ -161,7 +161,7 @@ describe("links in the documentation", () => {
 });
 
 describe("docs/cli.md", () => {
-  it.each(["audit", "normalize", "diff"])("mentions every option of %s", async (command) => {
+  it.each(["audit", "normalize", "certify", "diff"])("mentions every option of %s", async (command) => {
     const options = (await help(command)).match(/(?<=[ ,])--?[a-zA-Z][a-z-]*(?=[ ,\n])/g) ?? [];
     expect(options.length).toBeGreaterThan(9);
     const page = textOf("docs/cli.md");

@@ -13,7 +13,7 @@ const model = await openModel(
 const a = denseUse(model, "a");
 const b = denseUse(model, "b");
 const bad = denseUse(model, "bad");
-const chained = await auditPlan(fakeEngine(), withGraph(model), plan([a, b], { chain: chainOf([a, b]) }));
+const chained = await auditPlan(fakeEngine(), withGraph(model), plan([a, b], { graph: chainOf([a, b]) }));
 const loose = await auditPlan(fakeEngine(), model, plan([a, b]));
 
 describe("gates", () => {
@@ -34,15 +34,15 @@ describe("gates", () => {
     expect(checkGates(loose, { failAbove: 100 })).toEqual([
       "the network has no finite upper bound (limit 100): a safetensors file has no graph; use --layer-limit",
     ]);
-    const guess = await auditPlan(fakeEngine(), withGraph(model), plan([a], { chain: chainOf([a]) }), {
+    const guess = await auditPlan(fakeEngine(), withGraph(model), plan([a], { graph: chainOf([a]) }), {
       guarantee: "estimate",
     });
     expect(checkGates(guess, { failAbove: 9 })[0]).toContain("estimates are no bounds");
     expect(checkGates(guess, { layerLimit: 9 })).toEqual(["a has no upper bound (limit 9)"]);
-    const branching = await auditPlan(fakeEngine(), withGraph(model), plan([a]));
-    expect(checkGates(branching, { failAbove: 9 })[0]).toContain("the graph branches");
-    const unbounded = [{ node: "e", op: "Exp", because: "no limit on its slope" }];
-    const open = await auditPlan(fakeEngine(), withGraph(model), plan([a], { unbounded }));
+    const chain = chainOf([a]);
+    const exp = { ...chain.nodes[1]!, node: "e", op: "Exp", unbounded: "no limit on its slope" };
+    const graph = { ...chain, nodes: [chain.nodes[0]!, exp] };
+    const open = await auditPlan(fakeEngine(), withGraph(model), plan([a], { graph }));
     expect(checkGates(open, { failAbove: 9 })[0]).toContain("e (Exp): no limit on its slope");
   });
 

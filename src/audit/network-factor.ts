@@ -1,4 +1,5 @@
-import type { WeightPlan, WeightUse } from "../network/use.ts";
+import { propagate } from "../network/propagate.ts";
+import type { GraphPlan, WeightPlan, WeightUse } from "../network/use.ts";
 import type { Content } from "./content.ts";
 import { UsageError } from "./errors.ts";
 import { formatUpper } from "./format-number.ts";
@@ -31,17 +32,22 @@ export function sigmasOf(groups: readonly WeightGroup[], measured: readonly Grou
   };
 }
 
-/** The network's bound from measured groups; null without a graph. */
+/** The network's bound from measured groups; none without a graph. */
 export function boundOf(
   context: ShrinkContext,
   plan: WeightPlan,
   groups: readonly WeightGroup[],
   measured: readonly GroupMeasurement[],
 ): NetworkReport["lipschitz"] {
-  return networkReport(plan, sigmasOf(groups, measured), context.settings.guarantee).lipschitz;
+  const { guarantee } = context.settings;
+  if (plan.graph === null) return { lower: 0, upper: null, guarantee, method: "product" };
+  return networkReport(plan.graph, sigmasOf(groups, measured), guarantee).lipschitz;
 }
 
-/** What `--network` does: one factor for every scalable weight so that the chain's bound comes to `limit`. */
+/** Doublings and halvings tried for a factor: 2⁶⁴ is further than any network's norms are from a limit. */
+const MOST_DOUBLINGS = 64;
+
+/** What `--network` does: one factor for every scalable weight so that the network's bound comes to `limit`. */
 export interface NetworkTarget {
   readonly limit: number;
   /** Only when the bound is above the limit (`cap`). */
@@ -49,7 +55,7 @@ export interface NetworkTarget {
 }
 
 /**
- * @param fixed weights of the chain that are measured but not changed.
+ * @param fixed weights of the network that are measured but not changed.
  * @throws UsageError when the network has no finite bound.
  */
 export async function scaleNetwork(
@@ -65,10 +71,17 @@ export async function scaleNetwork(
   if (bound === null) throw unbounded();
   const stays = groups.map((group, g) => unchanged(group, before[g]!));
   if (bound === 0 || (target.onlyDown && bound <= target.limit)) return stays;
-  const power = timesInChain(plan, scalable);
-  if (power === 0) throw new UsageError("none of the selected weights is part of the network's chain");
+  const power = mostOnAWay(plan, scalable);
+  if (power === 0)
+    throw new UsageError("none of the selected weights lies between the network's input and output");
+  const predicted = boundAt(plan.graph!, scalable, sigmasOf(groups, before));
+  const floor = predicted(0);
+  if (floor > target.limit) {
+    const failure = `without the selected layers the network's bound is still ${formatUpper(floor)}, above ${target.limit}`;
+    return stays.map((change) => ({ ...change, failure }));
+  }
   let reached: number | null = bound;
-  let factor = root(target.limit / bound, power) * (1 - 1e-9);
+  let factor = factorFor(predicted, target.limit, root(target.limit / bound, power));
   for (let attempt = 1; attempt < ATTEMPTS && factor > 0 && Number.isFinite(factor); attempt++) {
     const contentOf = (group: WeightGroup) =>
       scaledContent(group.entries[0]!, factor, roundingOf(group, attempt));
@@ -129,10 +142,49 @@ function unbounded(): UsageError {
   );
 }
 
-/** How often the scalable weights occur in the chain: the power of the factor in the product. */
-function timesInChain(plan: WeightPlan, scalable: readonly WeightGroup[]): number {
+/** The network's bound as it would be with every scalable weight multiplied by a factor. */
+function boundAt(
+  graph: GraphPlan,
+  scalable: readonly WeightGroup[],
+  sigmaOf: SigmaOf,
+): (factor: number) => number {
+  const own = new Set<WeightUse>(scalable.flatMap((group) => group.uses));
+  return (factor) => {
+    const { upper } = propagate(graph, (use) => {
+      const sigma = sigmaOf(use)?.upper ?? undefined;
+      return sigma !== undefined && own.has(use) ? sigma * factor : sigma;
+    });
+    return upper ?? Number.POSITIVE_INFINITY;
+  };
+}
+
+/**
+ * The factor that brings the bound to the limit. Along a chain it is `first`; where ways with different numbers of
+ * weights meet, the bound is no power of the factor, but it grows with it.
+ */
+function factorFor(predicted: (factor: number) => number, limit: number, first: number): number {
+  let low = first * (1 - 1e-9);
+  let high = low;
+  for (let k = 0; k < MOST_DOUBLINGS && predicted(low) > limit; k++) low /= 2;
+  for (let k = 0; k < MOST_DOUBLINGS && predicted(high) <= limit; k++) high *= 2;
+  while (high > low * (1 + 1e-9)) {
+    const middle = (low + high) / 2;
+    if (predicted(middle) <= limit) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Most scalable weights on one way through the graph: the power of the factor in the product. */
+function mostOnAWay(plan: WeightPlan, scalable: readonly WeightGroup[]): number {
   const uses = new Set<WeightUse>(scalable.flatMap((group) => group.uses));
-  return (plan.chain ?? []).filter((step) => "use" in step.factor && uses.has(step.factor.use)).length;
+  const counts = new Map<string, number>();
+  for (const node of plan.graph?.nodes ?? []) {
+    const own = node.steps.filter((step) => "use" in step.factor && uses.has(step.factor.use)).length;
+    const before = node.takes.reduce((most, key) => Math.max(most, counts.get(key) ?? 0), 0);
+    for (const key of node.gives) counts.set(key, before + own);
+  }
+  return (plan.graph?.outputs ?? []).reduce((most, key) => Math.max(most, counts.get(key) ?? 0), 0);
 }
 
 function root(x: number, power: number): number {

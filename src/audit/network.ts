@@ -1,87 +1,120 @@
 import type { Guarantee } from "../linalg/bound.ts";
-import { down, mulUp } from "../linalg/rounding.ts";
-import type { ChainStep, WeightPlan, WeightUse } from "../network/use.ts";
+import { times } from "../network/join.ts";
+import {
+  type Propagation,
+  propagate,
+  type Sensitivities,
+  stepFactor,
+  upperOf,
+} from "../network/propagate.ts";
+import type { GraphNode, GraphPlan, WeightUse } from "../network/use.ts";
 import { weakest } from "./measure.ts";
 import type { NetworkReport, SigmaReport } from "./schema.ts";
 
 /** σ of a use, or null where none is known. */
 export type SigmaOf = (use: WeightUse) => SigmaReport | null;
 
-/** Steps that keep every distance: with one linear layer among them, the network is as steep as that layer. */
-const ISOMETRIES = new Set([
-  "Identity",
-  "Flatten",
-  "Reshape",
-  "Squeeze",
-  "Unsqueeze",
-  "Transpose",
-  "Add",
-  "Sub",
-]);
+/** Stretches listed where the whole network has no bound. */
+const STRETCHES_SHOWN = 5;
 
 /**
- * The bound of a whole network that is a pure chain: the product of its steps, rounded up after each.
- * Without a chain, or with a factor missing, both `upper` and `product` are null and the cascade ends there.
+ * The bound of a whole network by rules alone: the products along its ways, joined where they meet, rounded up after
+ * each operation. With an operator that has no finite constant, or a weight whose norm is not known, `upper` and
+ * `product` are null, the cascade ends there, and the longest stretches between such places are listed.
  */
-export function networkReport(plan: WeightPlan, sigmaOf: SigmaOf, asked: Guarantee): NetworkReport {
-  const chain = plan.chain ?? [];
-  const cascade: NetworkReport["cascade"][number][] = [];
-  let cumulative = 1;
-  let guarantee: Guarantee = chain.some((step) => "use" in step.factor) ? "proof" : asked;
-  let bounded = plan.chain !== null && plan.unbounded.length === 0;
-  for (const step of chain) {
-    const sigma = "use" in step.factor ? sigmaOf(step.factor.use) : null;
-    const factor = "constant" in step.factor ? step.factor.constant : (sigma?.upper ?? sigma?.estimate);
-    guarantee = weakest(guarantee, sigma?.guarantee ?? (factor === undefined ? asked : guarantee));
-    if (factor === undefined) {
-      bounded = false;
-      break;
-    }
-    if (sigma !== null && sigma.upper === null) bounded = false;
-    cumulative = times(cumulative, factor);
-    const because = sigma?.upper === null ? `${step.because} (an estimate, not a bound)` : step.because;
-    cascade.push({ node: step.node, op: step.op, factor, cumulative, because });
-  }
-  const product = bounded && Number.isFinite(cumulative) ? cumulative : null;
+export function networkReport(graph: GraphPlan, sigmaOf: SigmaOf, asked: Guarantee): NetworkReport {
+  const shown = (use: WeightUse) => {
+    const sigma = sigmaOf(use);
+    return sigma?.upper ?? sigma?.estimate;
+  };
+  const bounds = propagate(graph, shown);
+  const proper = propagate(graph, (use) => sigmaOf(use)?.upper ?? undefined);
   return {
-    lipschitz: { lower: lowerBound(chain, sigmaOf), upper: product, guarantee, method: "product" },
-    product,
-    cascade: cascade.filter((step) => Number.isFinite(step.cumulative)),
-    unbounded: plan.unbounded,
+    lipschitz: {
+      lower: 0,
+      upper: proper.upper,
+      guarantee: guaranteeOf(graph, sigmaOf, asked),
+      method: "product",
+    },
+    product: proper.upper,
+    cascade: cascadeOf(graph, bounds, sigmaOf),
+    unbounded: graph.nodes.flatMap(({ node, op, unbounded }) =>
+      unbounded === undefined ? [] : [{ node, op, because: unbounded }],
+    ),
+    ...(proper.upper === null ? { stretches: proper.stretches.slice(0, STRETCHES_SHOWN) } : {}),
+    ...firstToNormalise(graph, proper, sigmaOf),
   };
 }
 
-/** Why a network with a graph has no finite bound, where `unbounded` does not say it; null when it has one. */
-export function missingBoundReason(plan: WeightPlan, network: NetworkReport): string | null {
-  if (network.lipschitz.upper !== null || plan.unbounded.length > 0) return null;
-  if (plan.chain === null) {
-    const where = plan.branching === undefined ? "" : `: ${plan.branching.replace(/\.$/, "")}`;
-    return `the graph branches${where}; a whole-network bound is given for chains only`;
+/** Every use of a weight in the graph. */
+export function usesOf(graph: GraphPlan): readonly WeightUse[] {
+  return graph.nodes.flatMap((node) =>
+    node.steps.flatMap(({ factor }) => ("use" in factor ? [factor.use] : [])),
+  );
+}
+
+function guaranteeOf(graph: GraphPlan, sigmaOf: SigmaOf, asked: Guarantee): Guarantee {
+  const sigmas = usesOf(graph).map((use) => sigmaOf(use)?.guarantee ?? asked);
+  return sigmas.length === 0 ? asked : sigmas.reduce(weakest, "proof");
+}
+
+/** Node by node, as long as what it gives depends on nothing but the network's inputs. */
+function cascadeOf(graph: GraphPlan, { nodes }: Propagation, sigmaOf: SigmaOf): NetworkReport["cascade"] {
+  const cascade: NetworkReport["cascade"][number][] = [];
+  for (const { node, result, taken } of nodes) {
+    const cumulative = result === null ? null : upperOf(graph, result);
+    if (cumulative === null) continue;
+    if (taken.length > 1 || node.steps.length === 0) {
+      const before = taken.reduce((m, reach) => Math.max(m, steepness(graph, reach)), 0);
+      const factor = before === 0 ? 1 : cumulative / before;
+      cascade.push({ node: node.node, op: node.op, factor, cumulative, because: joinReason(node) });
+      continue;
+    }
+    let running = steepness(graph, taken[0]!);
+    for (const step of node.steps) {
+      const sigma = "use" in step.factor ? sigmaOf(step.factor.use) : null;
+      const factor = stepFactor(step, () => sigma?.upper ?? sigma?.estimate)!;
+      running = times(running, factor);
+      const estimated = sigma !== null && sigma.upper === null;
+      const because = estimated ? `${step.because} (an estimate, not a bound)` : step.because;
+      cascade.push({ node: node.node, op: node.op, factor, cumulative: running, because });
+    }
   }
+  return cascade;
+}
+
+function steepness(graph: GraphPlan, reach: Sensitivities): number {
+  return upperOf(graph, reach) ?? 0;
+}
+
+function joinReason(node: GraphNode): string {
+  return node.because ?? (node.join === "sum" ? "branches are added" : "branches are put side by side");
+}
+
+/** The layer whose norm, brought down to 1, lowers the network's bound most. */
+function firstToNormalise(
+  graph: GraphPlan,
+  bounds: Propagation,
+  sigmaOf: SigmaOf,
+): Pick<NetworkReport, "steepest"> {
+  const { upper } = bounds;
+  if (upper === null) return {};
+  let best: NetworkReport["steepest"];
+  for (const use of new Set(usesOf(graph))) {
+    if (!((sigmaOf(use)?.upper ?? 0) > 1)) continue;
+    const without = propagate(graph, (other) =>
+      other === use ? 1 : (sigmaOf(other)?.upper ?? undefined),
+    ).upper;
+    if (without !== null && without < (best?.upper ?? upper)) best = { layer: use.name, upper: without };
+  }
+  return best === undefined ? {} : { steepest: best };
+}
+
+/** Why a network with a graph has no finite bound, where `unbounded` does not say it; null when it has one. */
+export function missingBoundReason(graph: GraphPlan, network: NetworkReport): string | null {
+  if (network.lipschitz.upper !== null || network.unbounded.length > 0) return null;
   if (network.cascade.some((step) => step.because.endsWith("(an estimate, not a bound)"))) return null;
-  const missing = plan.chain[network.cascade.length];
+  const seen = new Set(network.cascade.map((step) => step.node));
+  const missing = graph.nodes.find((node) => !seen.has(node.node));
   return missing === undefined ? null : `no finite bound of ${missing.node}, so none of the whole network`;
-}
-
-/** a·b rounded up; exact when either is 1. */
-function times(a: number, b: number): number {
-  if (a === 1) return b;
-  return b === 1 ? a : mulUp(a, b);
-}
-
-/** 0 in general; σ's own lower bound where a single linear layer is all that changes distances. */
-function lowerBound(chain: readonly ChainStep[], sigmaOf: SigmaOf): number {
-  const others = chain.filter((step) => "constant" in step.factor);
-  const uses = chain.flatMap((step) => ("use" in step.factor ? [step.factor.use] : []));
-  const [only] = uses;
-  if (only === undefined || uses.length > 1) return 0;
-  if (only.layout.kind === "convolution" && only.layout.geometry.inputSize === undefined) return 0;
-  if (only.operator === "recurrent" || only.operator === "embedding") return 0;
-  if (
-    !others.every(
-      (step) => ISOMETRIES.has(step.op) && "constant" in step.factor && step.factor.constant === 1,
-    )
-  )
-    return 0;
-  return down(sigmaOf(only)?.lower ?? 0);
 }

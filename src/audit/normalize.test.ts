@@ -298,7 +298,7 @@ describe("normalize --network", () => {
   it("scales all layers by one factor to the limit", async () => {
     const model = withGraph(await modelOf({ a: diagonal([4, 1]), b: diagonal([9, 2]) }));
     const uses = usesOf(model);
-    const chained = plan(uses, { chain: chainOf(uses) });
+    const chained = plan(uses, { graph: chainOf(uses) });
     const { report } = await normalizePlan(fakeEngine(), model, chained, { network: 1 });
     expect(report.kept).toBe(true);
     expect(report.network!.before.upper).toBeCloseTo(36, 3);
@@ -312,7 +312,7 @@ describe("normalize --network", () => {
   it("never leaves a layer that rounds to zero", async () => {
     const model = withGraph(await modelOf({ a: diagonal([4, 1], "float16"), b: diagonal([9, 2]) }));
     const uses = usesOf(model);
-    const chained = plan(uses, { chain: chainOf(uses) });
+    const chained = plan(uses, { graph: chainOf(uses) });
     const { report } = await normalizePlan(fakeEngine(), model, chained, { network: 1e-18 });
     expect(report.kept).toBe(false);
     expect(report.problems).toMatchObject([
@@ -323,7 +323,7 @@ describe("normalize --network", () => {
   it("changes only the selected layers, and with cap nothing that is under the limit", async () => {
     const model = withGraph(await modelOf({ a: diagonal([4, 1]), b: diagonal([9, 2]) }));
     const uses = usesOf(model);
-    const chained = plan(uses, { chain: chainOf(uses) });
+    const chained = plan(uses, { graph: chainOf(uses) });
     const some = await normalizePlan(fakeEngine(), model, chained, { network: 18, only: "b" });
     expect(some.report.layers.map(({ name, factor }) => [name, factor === 1])).toEqual([
       ["b", false],

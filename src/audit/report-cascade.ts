@@ -39,8 +39,8 @@ function graphCascade(report: AuditReport, network: NonNullable<AuditReport["net
   });
   const isBound = network.product !== null && network.lipschitz.guarantee !== "estimate";
   const caption = isBound
-    ? "Running bound from input to output, step by step; where it ends, the network's bound by products ends."
-    : "Running product along the graph; it is not a bound on the whole network.";
+    ? "Bound of each value from the input on, in the graph's order; branches add where they meet. Where it ends, the network's bound by products ends."
+    : "Bound of each value from the input on, as far as there is one; it is not a bound on the whole network.";
   return { isBound, caption, steps };
 }
 

@@ -6,13 +6,8 @@ import {
   transformerReport,
   unboundedReport,
 } from "../../test/support/sample-reports.ts";
-import {
-  allProblems,
-  coverageShare,
-  guaranteeSentence,
-  networkHeadline,
-  steepestLayer,
-} from "./report-text.ts";
+import { networkHeadline } from "./report-network.ts";
+import { allProblems, coverageShare, guaranteeSentence, steepestLayer } from "./report-text.ts";
 
 describe("networkHeadline", () => {
   it("gives the interval where there is one", () => {
@@ -38,7 +33,7 @@ describe("networkHeadline", () => {
       product: null,
       lipschitz: { ...chain.network!.lipschitz, lower: null, upper: null },
     };
-    expect(networkHeadline({ ...chain, network }).sentence).toContain("not a plain chain");
+    expect(networkHeadline({ ...chain, network }).sentence).toContain("Not every node");
     const broken = chain.layers.map((layer, i) => (i === 1 ? { ...layer, sigma: null } : layer));
     expect(networkHeadline({ ...chain, network, layers: broken }).sentence).toContain(
       "“conv2” could not be bounded",

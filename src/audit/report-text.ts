@@ -1,56 +1,7 @@
 import type { Guarantee } from "../linalg/bound.ts";
-import { formatInterval, formatUpper } from "./format-number.ts";
+import { formatUpper } from "./format-number.ts";
 import { representative } from "./report-cascade.ts";
 import type { AuditReport, LayerReport, Problem } from "./schema.ts";
-
-/** The headline every reporter gives: the network's interval, or exactly why there is none. */
-export interface NetworkHeadline {
-  /** `2.500–1513`, or null where there is no finite upper bound. */
-  readonly interval: string | null;
-  /** One sentence: what the interval is, or why there is none. */
-  readonly sentence: string;
-  /** Operators without a finite constant, and why. */
-  readonly reasons: readonly { readonly node: string; readonly op: string; readonly because: string }[];
-}
-
-/** What is known of the whole network's Lipschitz constant (ℓ2, per example). */
-export function networkHeadline(report: AuditReport): NetworkHeadline {
-  const network = report.network;
-  if (network === null) return { interval: null, sentence: noGraphSentence(report), reasons: [] };
-  const { lower, upper, guarantee, method } = network.lipschitz;
-  if (upper !== null) {
-    const how = method === "product" ? "the product of its steps" : "ECLipsE-Fast";
-    return {
-      interval: formatInterval(lower, upper),
-      sentence: `Moving the input by d moves the output by at most ${formatUpper(upper)} · d (ℓ2; ${guarantee}, by ${how}).`,
-      reasons: [],
-    };
-  }
-  const atLeast = lower === null || lower === 0 ? "" : ` The constant is ${formatInterval(lower, null)}.`;
-  return { interval: null, sentence: `${noBoundSentence(report)}${atLeast}`, reasons: network.unbounded };
-}
-
-function noGraphSentence(report: AuditReport): string {
-  return `This ${report.model.format} file holds weights without a graph, so how the layers are connected is unknown; every layer is bounded on its own.`;
-}
-
-function noBoundSentence(report: AuditReport): string {
-  const count = report.network?.unbounded.length ?? 0;
-  if (count > 0) {
-    return count === 1
-      ? "One operator has no finite Lipschitz constant, so the network has no finite bound by these rules."
-      : `${count} operators have no finite Lipschitz constant, so the network has no finite bound by these rules.`;
-  }
-  if (report.settings.guarantee === "estimate") {
-    return "Estimates are not bounds: audit with the guarantee probable or proof to bound the network.";
-  }
-  const open = report.layers.filter((layer) => layer.sigma === null || layer.sigma.upper === null);
-  if (open.length > 0) {
-    const others = open.length === 1 ? "" : ` and ${open.length - 1} more`;
-    return `The layer “${open[0]!.name}”${others} could not be bounded, so neither can the network.`;
-  }
-  return "The graph is not a plain chain of layers, so the product of its layers does not bound it.";
-}
 
 /** The layer with the largest σ (by its upper bound where there is one), or null when no layer has one. */
 export function steepestLayer(

@@ -3,6 +3,7 @@ import { CONVOLUTION_FACTOR, fakeEngine } from "../../test/support/fake-engine.t
 import { chainOf, convolutionUse, denseUse, plan, tensor, withGraph } from "../../test/support/plans.ts";
 import { diagonal, noise, safetensorsFile } from "../../test/support/safetensors-file.ts";
 import { openModel } from "../formats/open.ts";
+import type { GraphPlan } from "../network/use.ts";
 import { VERSION } from "../version.ts";
 import { auditPlan } from "./run.ts";
 
@@ -222,7 +223,7 @@ describe("the network's bound", () => {
   const graph = withGraph(model);
 
   it("is the product of a chain, rounded up, with its cascade", async () => {
-    const report = await auditPlan(fakeEngine(), graph, plan([a, b], { chain: chainOf([a, b]) }));
+    const report = await auditPlan(fakeEngine(), graph, plan([a, b], { graph: chainOf([a, b]) }));
     const uppers = report.layers.map((layer) => layer.sigma!.upper!);
     const { lipschitz, product, cascade } = report.network!;
     expect(product).toBeGreaterThanOrEqual(uppers[0]! * uppers[1]!);
@@ -238,30 +239,17 @@ describe("the network's bound", () => {
   });
 
   it("of twenty layers of 1.5 is 1.5²⁰", async () => {
-    const chain = Array.from({ length: 20 }, (_, i) => ({
-      node: `n${i}`,
-      op: "Mul",
-      factor: { constant: 1.5 },
-      because: "constant",
-    }));
-    const { network } = await auditPlan(fakeEngine(), graph, plan([], { chain }));
+    const { network } = await auditPlan(
+      fakeEngine(),
+      graph,
+      plan([], { graph: constants(new Array(20).fill(1.5)) }),
+    );
     expect(network!.product).toBeCloseTo(3325.26, 2);
     expect(network!.product).toBeGreaterThanOrEqual(1.5 ** 20);
   });
 
-  it("has σ's lower bound where one layer is all that changes distances", async () => {
-    const step = { node: "fc", op: "Gemm", factor: { use: a }, because: "σ" };
-    const flat = { node: "flat", op: "Flatten", factor: { constant: 1 }, because: "moves nothing" };
-    const report = await auditPlan(fakeEngine(), graph, plan([a], { chain: [flat, step] }));
-    expect(report.network!.lipschitz.lower).toBeCloseTo(3, 5);
-    expect(report.network!.lipschitz.lower).toBeLessThanOrEqual(report.layers[0]!.sigma!.lower);
-    const relu = { ...flat, op: "Relu" };
-    const bent = await auditPlan(fakeEngine(), graph, plan([a], { chain: [step, relu] }));
-    expect(bent.network!.lipschitz.lower).toBe(0);
-  });
-
   it("is null when a factor is missing, unbounded or an estimate, and says why", async () => {
-    const broken = await auditPlan(fakeEngine(), graph, plan([a, bad], { chain: chainOf([a, bad]) }));
+    const broken = await auditPlan(fakeEngine(), graph, plan([a, bad], { graph: chainOf([a, bad]) }));
     expect(broken.network).toMatchObject({ product: null, lipschitz: { upper: null } });
     expect(broken.network!.cascade.map((step) => step.node)).toEqual(["a", "a/relu"]);
     expect(broken.problems.at(-1)).toEqual({
@@ -269,10 +257,22 @@ describe("the network's bound", () => {
       where: "network",
       message: "no finite bound of bad, so none of the whole network",
     });
-    const unbounded = [{ node: "exp", op: "Exp", because: "its slope grows without bound" }];
-    const open = await auditPlan(fakeEngine(), graph, plan([a], { unbounded }));
-    expect(open.network).toMatchObject({ product: null, unbounded, lipschitz: { upper: null } });
-    const guess = await auditPlan(fakeEngine(), graph, plan([a], { chain: chainOf([a]) }), {
+    const chain = chainOf([a, a]);
+    const [first, bend, second, last] = chain.nodes;
+    const exp = { ...bend!, node: "exp", op: "Exp", unbounded: "its slope grows without bound" };
+    const cut = { ...chain, nodes: [first!, exp, second!, last!] };
+    const open = await auditPlan(fakeEngine(), graph, plan([a], { graph: cut }));
+    expect(open.network).toMatchObject({
+      product: null,
+      unbounded: [{ node: "exp", op: "Exp", because: "its slope grows without bound" }],
+      lipschitz: { upper: null },
+      stretches: [
+        { from: "x", to: "exp", layers: 1 },
+        { from: "exp", to: "output", layers: 1 },
+      ],
+    });
+    expect(open.network!.cascade.map((step) => step.node)).toEqual(["a"]);
+    const guess = await auditPlan(fakeEngine(), graph, plan([a], { graph: chainOf([a]) }), {
       guarantee: "estimate",
     });
     expect(guess.network).toMatchObject({
@@ -282,29 +282,43 @@ describe("the network's bound", () => {
     expect(guess.network!.cascade[0]!.because).toBe("σ of its weight (an estimate, not a bound)");
   });
 
-  it("of a graph that branches is left open, with the reason", async () => {
-    const branching = 'value "18" goes to "Conv_2", "Conv_5".';
-    const report = await auditPlan(fakeEngine(), graph, plan([a], { branching }));
-    expect(report.network).toMatchObject({ product: null, cascade: [], lipschitz: { upper: null } });
-    expect(report.problems).toEqual([
-      {
-        severity: "warning",
-        where: "network",
-        message:
-          'the graph branches: value "18" goes to "Conv_2", "Conv_5"; a whole-network bound is given for chains only',
-      },
-    ]);
+  it("adds where branches meet, and names the layer to normalise first", async () => {
+    const [first, bend] = chainOf([a]).nodes;
+    const skip = {
+      ...bend!,
+      node: "skip",
+      op: "Add",
+      takes: ["v0", "x"],
+      gives: ["y"],
+      weights: [1, 1],
+      steps: [],
+    };
+    const joined = { inputs: ["x"], outputs: ["y"], nodes: [first!, bend!, skip] };
+    const { network } = await auditPlan(fakeEngine(), graph, plan([a], { graph: joined }));
+    expect(network!.product).toBeCloseTo(4, 4);
+    expect(network!.steepest).toMatchObject({ layer: "a" });
+    expect(network!.steepest!.upper).toBeCloseTo(2, 9);
   });
 
   it("is null, not infinite, when the product overflows", async () => {
-    const chain = [1e200, 1e200].map((constant, i) => ({
-      node: `n${i}`,
-      op: "Mul",
-      factor: { constant },
-      because: "",
-    }));
-    const { network } = await auditPlan(fakeEngine(), graph, plan([], { chain }));
+    const { network } = await auditPlan(fakeEngine(), graph, plan([], { graph: constants([1e200, 1e200]) }));
     expect(network).toMatchObject({ product: null, lipschitz: { upper: null } });
     expect(network!.cascade).toHaveLength(1);
   });
 });
+
+/** A chain of nodes with these Lipschitz constants. */
+function constants(values: readonly number[]): GraphPlan {
+  const source = { name: "", opType: "Mul", domain: "", inputs: [], outputs: [], attributes: new Map() };
+  const nodes = values.map((constant, i) => ({
+    node: `n${i}`,
+    op: "Mul",
+    source,
+    takes: [`v${i}`],
+    gives: [`v${i + 1}`],
+    join: "sum" as const,
+    weights: [1],
+    steps: [{ factor: { constant }, because: "constant" }],
+  }));
+  return { inputs: ["v0"], outputs: [`v${values.length}`], nodes };
+}

@@ -4,9 +4,11 @@ import type { WeightPlan, WeightUse } from "../network/use.ts";
 import { VERSION } from "../version.ts";
 import { coverage, parameterCount } from "./coverage.ts";
 import { type Engine, loadEngine } from "./engine.ts";
+import { UsageError } from "./errors.ts";
+import type { Interval, IntervalOptions } from "./interval.ts";
 import { layerReport } from "./layer.ts";
 import { measureStored, type Outcome, scaleMeasurement, unionBound } from "./measure.ts";
-import { missingBoundReason, networkReport } from "./network.ts";
+import { missingBoundReason, networkReport, type SigmaOf } from "./network.ts";
 import { planModel, selectUses } from "./plan.ts";
 import { nonFiniteMessage, unsupportedProblems, unsupportedWeights } from "./problems.ts";
 import type { AuditReport, LayerReport, Problem } from "./schema.ts";
@@ -29,7 +31,7 @@ export interface AuditProgress {
 }
 
 /** How a model is audited. */
-export interface AuditOptions extends CommonOptions {
+export interface AuditOptions extends CommonOptions, IntervalOptions {
   /** How many leading singular values to list per layer, default 0. */
   readonly spectrum?: number | undefined;
   /** Called as weights are read, many times per layer. */
@@ -57,11 +59,9 @@ export async function auditPlan(
   const outcomes = await measureAll(engine, uses, settings, options);
   const layers = uses.map((use, i) => layerReport(use, outcomes[i]!));
   const sigmas = new Map(uses.map((use, i) => [use, layers[i]!.sigma]));
-  const network =
-    model.onnx === undefined
-      ? null
-      : networkReport(plan, (use) => sigmas.get(use) ?? null, settings.guarantee);
-  const gap = network === null ? null : missingBoundReason(plan, network);
+  const interval = await intervalOf(model, plan, (use) => sigmas.get(use) ?? null, settings, options);
+  const network = interval?.network ?? null;
+  const gap = network === null ? null : missingBoundReason(plan.graph!, network);
   const problems = [
     ...model.warnings.map(({ where, message }) => ({ severity: "warning" as const, where, message })),
     ...unsupportedProblems(plan, options.only, "not audited"),
@@ -76,12 +76,30 @@ export async function auditPlan(
       bytes: model.sources.reduce((sum, source) => sum + source.byteLength, 0),
       parameters: parameterCount(model, plan),
     },
-    settings: settingsReport(settings, options, outcomes),
+    settings: settingsReport(settings, options, outcomes, interval?.failureProbability ?? 0),
     coverage: coverage(model, plan, auditedTensors(uses, layers), unauditedNames(plan, options.only, layers)),
     layers,
     network,
     problems,
   };
+}
+
+/** The network's interval; null without a graph. */
+async function intervalOf(
+  model: Model,
+  plan: WeightPlan,
+  sigmaOf: SigmaOf,
+  settings: Settings,
+  options: AuditOptions,
+): Promise<Interval | null> {
+  const { graph } = plan;
+  if (graph === null) {
+    if (options.data === undefined && options.around === undefined) return null;
+    throw new UsageError(`a ${model.format} file has no graph, so no points can be run through it`);
+  }
+  const byRules = networkReport(graph, sigmaOf, settings.guarantee);
+  const { networkInterval } = await import("./interval.ts");
+  return networkInterval(model, graph, byRules, sigmaOf, settings, options.inputs, options);
 }
 
 async function measureAll(
@@ -150,12 +168,13 @@ function settingsReport(
   settings: Settings,
   options: AuditOptions,
   outcomes: readonly Outcome[],
+  ofInterval: number,
 ): AuditReport["settings"] {
   const { guarantee, seed, threads, gap, memory } = settings;
   const failure = outcomes.reduce(
     (sum, outcome) =>
       "failure" in outcome || !outcome.fresh ? sum : unionBound(sum, outcome.measurement.failureProbability),
-    0,
+    ofInterval,
   );
   return {
     guarantee,

@@ -102,7 +102,7 @@ export interface NetworkReport {
     readonly guarantee: Guarantee;
     readonly method: "eclipse-fast" | "product";
   };
-  /** The graph's bound by rules alone; null if unbounded or not a pure chain. */
+  /** The graph's bound by rules alone (joins add, activations count); null if unbounded. */
   readonly product: number | null;
   readonly cascade: readonly {
     readonly node: string;
@@ -112,6 +112,37 @@ export interface NetworkReport {
     readonly because: string;
   }[];
   readonly unbounded: readonly { readonly node: string; readonly op: string; readonly because: string }[];
+  /** Where the whole has no bound: the longest parts between unbounded nodes that have one, longest first. */
+  readonly stretches?: readonly {
+    readonly from: string;
+    readonly to: string;
+    /** Weight layers on its longest way. */
+    readonly layers: number;
+    readonly upper: number;
+  }[];
+  /** The layer to normalise first: the network's bound if its σ came down to 1. */
+  readonly steepest?: { readonly layer: string; readonly upper: number };
+  /** What the search for steep places saw: the largest σ₁ of a Jacobian (computed, no bound) over so many points. */
+  readonly sampled?: { readonly seen: number; readonly points: number };
+  /** Bounds over balls round given points. */
+  readonly local?: LocalReport;
+  /** Why the network could not be run, so that `lower` is 0 and `upper` is by rules alone. */
+  readonly notRun?: string;
+}
+
+/** Lipschitz bounds over balls (ℓ2) round given points. */
+export interface LocalReport {
+  readonly radius: number;
+  /** Points in the file; those bounded are its first. */
+  readonly total: number;
+  readonly points: readonly {
+    /** Over the ball; null where no finite bound is known. */
+    readonly upper: number | null;
+    /** σ₁ of the Jacobian at the point: computed, no bound. */
+    readonly seen: number;
+    /** Share of units whose slope is one number all over the ball. */
+    readonly fixedUnits: number;
+  }[];
 }
 
 /** Something that went wrong or should be known, and where. */

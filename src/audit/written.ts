@@ -6,7 +6,7 @@ import type { Content } from "./content.ts";
 import { PromiseError } from "./errors.ts";
 import type { WeightGroup } from "./groups.ts";
 import { boundOf } from "./network-factor.ts";
-import type { NormalizeProgress } from "./normalize.ts";
+import type { NormalizeProgress } from "./normalize-schema.ts";
 import { type PlanOptions, planModel } from "./plan.ts";
 import { type Change, type GroupMeasurement, measureGroup, type ShrinkContext } from "./shrink.ts";
 
@@ -17,6 +17,8 @@ export interface Claim {
   readonly network: number | undefined;
   /** Input sizes that the input's plan was made with. */
   readonly inputs: PlanOptions["inputs"];
+  /** Looks at the copy once its norms are right. */
+  readonly inspect: ((written: Model) => Promise<void>) | undefined;
 }
 
 type Report = ((progress: NormalizeProgress) => void) | undefined;
@@ -95,6 +97,7 @@ async function certify(
     if (claim.network !== undefined && !(bound !== null && bound <= claim.network)) {
       throw new PromiseError(`the file as written has the network bound ${bound}, above ${claim.network}`);
     }
+    await claim.inspect?.(written);
   } finally {
     await written.close();
   }

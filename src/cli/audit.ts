@@ -1,16 +1,18 @@
 import { type Command, Option } from "commander";
+import { UsageError } from "../audit/errors.ts";
 import { checkGates, type Gates } from "../audit/gates.ts";
 import type { FailedModel } from "../audit/html/index-page.ts";
 import { planModel } from "../audit/plan.ts";
 import { type AuditOptions, auditPlan } from "../audit/run.ts";
 import type { AuditReport } from "../audit/schema.ts";
+import { type DataFile, openData } from "../formats/data/open.ts";
 import { openModel } from "../formats/open.ts";
 import { addCommonOptions, type CommonFlags, libraryOptions } from "./common-options.ts";
 import { isUsageError, messageOf, reportError } from "./errors.ts";
 import { EXIT, type ExitCode, worst } from "./exit-codes.ts";
 import { checkHtmlTarget, SPECTRUM_SHOWN, writeHtml } from "./html-output.ts";
 import { jsonDocument } from "./json.ts";
-import { parseLimit } from "./parse.ts";
+import { parseLimit, parsePositive } from "./parse.ts";
 import { expandPaths } from "./paths.ts";
 import { progressLine } from "./progress.ts";
 import type { Session } from "./session.ts";
@@ -20,6 +22,9 @@ interface AuditFlags extends CommonFlags {
   readonly html?: string;
   readonly failAbove?: number;
   readonly layerLimit?: number;
+  readonly data?: string;
+  readonly around?: string;
+  readonly radius?: number;
 }
 
 const EXAMPLES = `
@@ -29,6 +34,7 @@ Examples:
   lipschitz audit model.onnx --fail-above 100         exit code 1 above the limit: a CI gate
   lipschitz audit 'runs/*.safetensors' --layer-limit 1.01 --json
   lipschitz audit net.onnx --guarantee proof --input 1x3x224x224
+  lipschitz audit net.onnx --around x.npz --radius 0.1    bounds near real points, far tighter
 
 Exit codes: 0 done, 1 a limit is exceeded or a weight is not finite, 2 wrong usage,
 3 a file cannot be read, 130 interrupted.`;
@@ -39,7 +45,7 @@ export function addAuditCommand(program: Command, session: Session): void {
     .summary("bounds of every weight's spectral norm, and of the whole network")
     .description(
       "Bounds the spectral norm of every weight operator of a model file, shows how they multiply, and bounds the " +
-        "whole network where it is a chain. Reads safetensors, ONNX, PyTorch and NumPy files.",
+        "whole network of an ONNX file. Reads safetensors, ONNX, PyTorch and NumPy files.",
     )
     .argument("<model...>", "model files; patterns such as 'runs/*.onnx' too");
   addCommonOptions(command, ["estimate", "probable", "proof"])
@@ -48,6 +54,16 @@ export function addAuditCommand(program: Command, session: Session): void {
     )
     .option("--fail-above <n>", "exit 1 unless the network's upper bound is at most this", parseLimit)
     .option("--layer-limit <n>", "exit 1 unless every layer's upper bound is at most this", parseLimit)
+    .option(
+      "--data <file>",
+      "points (.npz with x, .npy, IDX) where steep places are looked for, for the lower end",
+    )
+    .option("--around <file>", "bound the network round each of these points too, within --radius")
+    .option(
+      "--radius <r>",
+      "radius (ℓ2) of the balls of --around, in units of the network's input",
+      parsePositive,
+    )
     .addHelpText("after", EXAMPLES)
     .action(async (patterns: string[], flags: AuditFlags) => {
       session.exitCode = await auditFiles(expandPaths(patterns), flags, session);
@@ -57,6 +73,7 @@ export function addAuditCommand(program: Command, session: Session): void {
 async function auditFiles(files: readonly string[], flags: AuditFlags, session: Session): Promise<ExitCode> {
   const { io } = session;
   const { html } = flags;
+  checkPoints(flags);
   if (html !== undefined) await checkHtmlTarget(html, files);
   const reports: AuditReport[] = [];
   const failed: FailedModel[] = [];
@@ -83,6 +100,21 @@ async function auditFiles(files: readonly string[], flags: AuditFlags, session: 
   return worst(codes);
 }
 
+function checkPoints({ around, radius, guarantee, data }: AuditFlags): void {
+  if ((around === undefined) !== (radius === undefined)) {
+    throw new UsageError(
+      around === undefined ? "--radius needs points to go round" : "--around needs the radius of its balls",
+      "Give both, as in --around x.npz --radius 0.1.",
+    );
+  }
+  if (guarantee === "estimate" && (around ?? data) !== undefined) {
+    throw new UsageError(
+      "an estimate bounds no network, so points would not be used",
+      "Use --guarantee probable.",
+    );
+  }
+}
+
 function severalReports(reports: readonly AuditReport[], failed: readonly FailedModel[]) {
   return { schema: "lipschitz.audits/1", reports, ...(failed.length > 0 ? { failed } : {}) };
 }
@@ -90,8 +122,18 @@ function severalReports(reports: readonly AuditReport[], failed: readonly Failed
 async function auditFile(file: string, flags: AuditFlags, session: Session): Promise<AuditReport> {
   const progress = progressLine(session.io, { progress: flags.progress, quiet: flags.quiet === true });
   const model = await openModel(file);
+  const opened: DataFile[] = [];
+  const points = async (path: string | undefined) => {
+    if (path === undefined) return undefined;
+    const data = await openData(path);
+    opened.push(data);
+    return data;
+  };
   try {
     const options: AuditOptions = {
+      data: await points(flags.data),
+      around: await points(flags.around),
+      radius: flags.radius,
       ...libraryOptions(flags, session.io.signal),
       spectrum: flags.html === undefined ? 0 : SPECTRUM_SHOWN,
       onProgress: ({ layer, ...step }) => progress.update({ label: layer, ...step }),
@@ -100,7 +142,7 @@ async function auditFile(file: string, flags: AuditFlags, session: Session): Pro
     return await auditPlan(await session.engine(), model, plan, options);
   } finally {
     progress.clear();
-    await model.close();
+    await Promise.all([model, ...opened].map((file) => file.close()));
   }
 }
 

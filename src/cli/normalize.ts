@@ -1,8 +1,16 @@
 import { type Command, Option } from "commander";
-import { formatInterval, formatNumber, formatSigma, formatUpper } from "../audit/format-number.ts";
+import {
+  formatCount,
+  formatInterval,
+  formatNumber,
+  formatSigma,
+  formatUpper,
+} from "../audit/format-number.ts";
 import { type NormalizeReport, normalizePlan } from "../audit/normalize.ts";
+import type { OutputsReport } from "../audit/output-change.ts";
 import { checkOutputName } from "../audit/output-name.ts";
 import { planModel } from "../audit/plan.ts";
+import type { PreserveReport } from "../audit/preserve.ts";
 import type { SigmaReport } from "../audit/schema.ts";
 import type { NormalizeMethod } from "../audit/shrink.ts";
 import { openModel } from "../formats/open.ts";
@@ -20,6 +28,8 @@ interface NormalizeFlags extends CommonFlags {
   readonly to?: number;
   readonly method: NormalizeMethod;
   readonly network?: number;
+  readonly preserve?: true;
+  readonly data?: string;
 }
 
 const EXAMPLES = `
@@ -28,6 +38,8 @@ Examples:
   lipschitz normalize model.onnx --to 2 --method cap -o capped.onnx  only layers above 2
   lipschitz normalize model.onnx --network 10 -o ten.onnx            one factor for all layers
   lipschitz normalize model.pt --method clip --only 'fc*' -o clipped.pt
+  lipschitz normalize model.onnx --preserve -o same.onnx             biases follow: old outputs times a constant
+  lipschitz normalize model.onnx --data test.npz -o unit.onnx        and how far the outputs move on x
 
 The bounds hold for the numbers as written, after rounding to the file's own type. When they
 cannot be kept, nothing is written and the exit code is 1.`;
@@ -54,6 +66,14 @@ export function addNormalizeCommand(program: Command, session: Session): void {
       "--network <l>",
       "instead of --to: one factor for all layers, so that the network's bound is L",
       parsePositive,
+    )
+    .option(
+      "--preserve",
+      "multiply biases along, so that the outputs are the old ones times a constant (ONNX, ReLU-like networks)",
+    )
+    .option(
+      "--data <file>",
+      "report how the outputs change on these points (ONNX): .npz with x, .npy or IDX",
     );
   addCommonOptions(command, ["probable", "proof"])
     .addHelpText("after", EXAMPLES)
@@ -77,6 +97,8 @@ async function normalizeFile(file: string, flags: NormalizeFlags, session: Sessi
       to: flags.to,
       method: flags.method,
       network: flags.network,
+      preserve: flags.preserve,
+      data: flags.data,
       onProgress: ({ phase, layer, ...step }: { phase: string; layer: string } & Counts) =>
         progress.update({ label: `${phase} ${layer}`, ...step }),
     };
@@ -128,7 +150,12 @@ export function normalizeText(report: NormalizeReport, width: number): string {
     ]),
     width,
   );
-  const lines = [networkText(report), guaranteeText(report)].filter((line) => line !== null);
+  const lines = [
+    networkText(report),
+    guaranteeText(report),
+    ...(report.preserve === undefined ? [] : preserveLines(report.preserve, width)),
+    ...(report.outputs === undefined ? [] : outputLines(report.outputs)),
+  ].filter((line) => line !== null);
   const end = report.output === null ? "" : `Written to ${report.output}, read back and measured again.\n`;
   return `${table}\n${lines.map((line) => `${line}\n`).join("")}${end}`;
 }
@@ -151,4 +178,52 @@ function guaranteeText({ settings, kept }: NormalizeReport): string | null {
   return guarantee === "proof"
     ? "Proved for the numbers as written, rounding included."
     : `Upper bounds hold for the numbers as written except with probability ${formatUpper(failureProbability, 2)}.`;
+}
+
+/** What multiplies the outputs, and which constants followed. */
+function preserveLines({ scale, outputs, constants, checked }: PreserveReport, width: number): string[] {
+  const times =
+    scale === null
+      ? `Each output is the old one times its number: ${outputs.map(timesText).join(", ")}`
+      : `Outputs are the old ones times ${formatNumber(scale)}`;
+  const seen =
+    checked === null
+      ? ""
+      : `, up to rounding (relative, on ${checked.inputs} random inputs: at most ${formatUpper(checked.difference, 2)})`;
+  return [`${times}${seen}.`, ...(constants.length === 0 ? [] : [constantsLine(constants, width)])];
+}
+
+/** As many as fit into the line; --json lists all. */
+function constantsLine(constants: PreserveReport["constants"], width: number): string {
+  const start = "Rescaled with the weights: ";
+  const all = constants.map(({ tensor, factor }) => timesText({ name: tensor, scale: factor }));
+  for (let shown = all.length; shown > 0; shown--) {
+    const more = shown < all.length ? [`${all.length - shown} more`] : [];
+    const line = `${start}${[...all.slice(0, shown), ...more].join(", ")}.`;
+    if (line.length <= width) return line;
+  }
+  return `${start}${all.length} constants.`;
+}
+
+function timesText({ name, scale }: { readonly name: string; readonly scale: number }): string {
+  return `${name} × ${formatNumber(scale)}`;
+}
+
+function outputLines({ file, points, total, scales, change, argmaxKept }: OutputsReport): string[] {
+  const number = (x: number | null) => (x === null ? "unknown" : formatUpper(x, 2));
+  const of =
+    total > points ? `the first ${formatCount(points)} of ${formatCount(total)}` : formatCount(points);
+  const old = scales.every(({ scale }) => scale === 1) ? "old" : "s·old";
+  const moved = `median ${number(change.median)}, at most ${number(change.max)}`;
+  return [
+    `‖new − ${old}‖/‖${old}‖ of the outputs on ${of} points of ${file}: ${moved}.`,
+    ...(argmaxKept === null
+      ? []
+      : [`The largest score stays the same on ${formatPercent(argmaxKept)} of them.`]),
+  ];
+}
+
+/** Rounded down: 100 % means all. */
+function formatPercent(share: number): string {
+  return `${Math.floor(share * 1000) / 10} %`;
 }

@@ -63,6 +63,27 @@ export function parsePositive(text: string): number {
   return value;
 }
 
+/** A whole number ≥ 1. */
+export function parseCount(text: string): number {
+  const value = /^\d+$/.test(text) ? Number(text) : 0;
+  if (!(value >= 1 && Number.isSafeInteger(value)))
+    throw new InvalidArgumentError("Give a whole number from 1.");
+  return value;
+}
+
+/** `0.1,0.3,1`: numbers above 0. */
+export function parsePositives(text: string): number[] {
+  return text.split(",").map(parsePositive);
+}
+
+/** A finite number, or a fraction of two such as 1/255. */
+export function parseNumber(text: string): number {
+  const parts = text.split("/").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  const value = parts.length === 2 ? parts[0] / parts[1] : parts.length === 1 ? parts[0] : Number.NaN;
+  if (!Number.isFinite(value)) throw new InvalidArgumentError("Give a number such as 0.5 or 1/255.");
+  return value;
+}
+
 export type InputShapes = Readonly<Record<string, readonly number[]>>;
 
 /** `NAME=1x3x32x32`, or `1x3x32x32` for the only input (under the name ""); gathers repeated options. */

@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { type Engine, loadEngine } from "../audit/engine.ts";
 import { VERSION } from "../version.ts";
 import { addAuditCommand } from "./audit.ts";
+import { addCertifyCommand } from "./certify.ts";
 import { addDiffCommand } from "./diff.ts";
 import { reportError } from "./errors.ts";
 import { EXIT, type ExitCode } from "./exit-codes.ts";
@@ -50,6 +51,7 @@ function commandLine(session: Session, argv: readonly string[]): Command {
     .addHelpText("after", "\nRun 'lipschitz <command> --help' for a command's options and examples.");
   addAuditCommand(program, session);
   addNormalizeCommand(program, session);
+  addCertifyCommand(program, session);
   addDiffCommand(program, session);
   return program;
 }

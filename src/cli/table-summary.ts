@@ -1,13 +1,8 @@
 import { formatCount, formatSigma } from "../audit/format-number.ts";
 import { printable } from "../audit/printable.ts";
 import { type Cascade, formatCumulative } from "../audit/report-cascade.ts";
-import {
-  allProblems,
-  coverageShare,
-  guaranteeSentence,
-  networkHeadline,
-  steepestLayer,
-} from "../audit/report-text.ts";
+import { networkFacts, networkHeadline } from "../audit/report-network.ts";
+import { allProblems, coverageShare, guaranteeSentence, steepestLayer } from "../audit/report-text.ts";
 import type { AuditReport } from "../audit/schema.ts";
 import type { Paint } from "./paint.ts";
 import { wrap } from "./text-width.ts";
@@ -27,6 +22,7 @@ export function summaryLines(report: AuditReport, cascade: Cascade, width: numbe
       ? []
       : entry("product", `${formatCumulative(cascade.steps.at(-1)!)}. ${cascade.caption}`)),
     ...networkLines(report, width, paint),
+    ...networkFacts(report).flatMap(({ label, text }) => entry(label, text)),
     ...(report.layers.length === 0 ? [] : entry(report.settings.guarantee, promise(report))),
     ...problemLines(report, width, paint),
   ];

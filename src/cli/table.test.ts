@@ -33,8 +33,9 @@ describe("renderTable", () => {
 
       layers    6; 6 of 6 tensors, all of 229,552 parameters
       steepest  fc1, σ 6.187–6.213
-      product   620.6. Running bound from input to output, step by step; where it
-                ends, the network's bound by products ends.
+      product   620.6. Bound of each value from the input on, in the graph's order;
+                branches add where they meet. Where it ends, the network's bound by
+                products ends.
       network   2.513–620.6. Moving the input by d moves the output by at most 620.6 ·
                 d (ℓ2; probable, by the product of its steps).
       probable  The lower end is certain; all upper ends hold together except with
@@ -63,7 +64,8 @@ describe("renderTable", () => {
 
       layers    6; 6 of 6 tensors, all of 229,552 parameters
       steepest  fc1, σ 6.187–6.213
-      product   620.6. Running bound from input to output, step by step; where it ends, the network's bound by products ends.
+      product   620.6. Bound of each value from the input on, in the graph's order; branches add where they meet. Where it ends, the network's
+                bound by products ends.
       network   2.513–620.6. Moving the input by d moves the output by at most 620.6 · d (ℓ2; probable, by the product of its steps).
       probable  The lower end is certain; all upper ends hold together except with probability at most 1.3e-8 over the random start, in exact
                 arithmetic. Seed 8410293847.

@@ -19,6 +19,12 @@ export function stringAttribute(node: OnnxNode, name: string): string | undefine
   return attribute?.kind === "string" ? attribute.value : undefined;
 }
 
+/** The string-list attribute `name`, or undefined when it is missing or of another kind. */
+export function stringsAttribute(node: OnnxNode, name: string): readonly string[] | undefined {
+  const attribute = node.attributes.get(name);
+  return attribute?.kind === "strings" ? attribute.value : undefined;
+}
+
 /** The integer-list attribute `name`, or undefined when it is missing or of another kind. */
 export function intsAttribute(node: OnnxNode, name: string): readonly number[] | undefined {
   const attribute = node.attributes.get(name);

@@ -1,7 +1,7 @@
 import { isFloatType } from "../formats/dtype.ts";
 import type { TensorEntry } from "../formats/model.ts";
+import { ruleOf } from "./operators/table.ts";
 import type { Scope, Site } from "./scope.ts";
-import { shapeRule } from "./shapes/table.ts";
 import type { SkippedTensor } from "./use.ts";
 import { hasWeightRule } from "./weights/table.ts";
 
@@ -69,7 +69,7 @@ export function leftover(tensor: TensorEntry, readers: Readers): SkippedTensor {
   const sites = readers.get(tensor) ?? [];
   const real = isFloatType(tensor.dtype) && tensor.unsupported === undefined;
   const say = (because: string, warn = false): SkippedTensor => ({ tensor, because, warn });
-  const unknown = sites.find((s) => shapeRule(s.node) === undefined && !hasWeightRule(s));
+  const unknown = sites.find((s) => ruleOf(s.node) === undefined && !hasWeightRule(s));
   if (sites.length === 0) return say("no node of the graph reads it");
   if (tensor.shape.length < 2) {
     return say(

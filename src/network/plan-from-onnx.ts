@@ -1,7 +1,7 @@
 import type { Model, TensorEntry } from "../formats/model.ts";
 import type { OnnxNode } from "../formats/onnx/types.ts";
-import { chainOf } from "./chain.ts";
 import { storedTensor } from "./dequantized.ts";
+import { graphPlan } from "./graph-plan.ts";
 import { hasDynamicBatch, type InputShapes } from "./input-shapes.ts";
 import { leftover, readersOf } from "./leftovers.ts";
 import { Scope, type Site, sitesOf } from "./scope.ts";
@@ -58,9 +58,19 @@ function withOtherUse(use: WeightUse, skipped: SkippedTensor | undefined): Weigh
     : { ...use, problems: [...use.problems, `not audited elsewhere: ${skipped.because}`] };
 }
 
+function usesByNode(located: readonly Located[]): ReadonlyMap<OnnxNode, readonly WeightUse[]> {
+  const uses = new Map<OnnxNode, WeightUse[]>();
+  for (const { node, use } of located) {
+    const known = uses.get(node);
+    if (known === undefined) uses.set(node, [use]);
+    else known.push(use);
+  }
+  return uses;
+}
+
 /**
  * Every use of a stored weight as a linear operator in an ONNX model, the rest of its tensors with the reason why
- * they are none, and the network as a pure chain where it is one. Reads only small tensors.
+ * they are none, and the network's graph. Reads only small tensors.
  * @throws InputShapeError when `inputs` contradicts the file.
  * @throws TypeError when the model has no ONNX graph.
  */
@@ -85,13 +95,11 @@ export async function planFromOnnx(model: Model, options: OnnxPlanOptions = {}):
   );
   const used = new Set(located.map(({ use }) => storedTensor(use.weight)));
   const readers = readersOf(sites);
-  // An operator that rounds its activations is no step of the chain, whatever its weight's norm.
-  const linear = located.filter(({ use }) => use.roundsActivations !== true);
   return {
     uses: located.map(({ use }) => use),
     skipped: model.tensors
       .filter((tensor) => !used.has(tensor))
       .map((tensor) => skipped.get(tensor) ?? leftover(tensor, readers)),
-    ...(await chainOf(root, opsetOf(model.onnx), new Map(linear.map(({ node, use }) => [node, use])))),
+    graph: await graphPlan(root, opsetOf(model.onnx), usesByNode(located)),
   };
 }

@@ -56,7 +56,7 @@ describe("weights told by shape and name", () => {
       expect(plan.skipped).toEqual([]);
       expect(plan.uses).toHaveLength(1);
       expect(plan.uses[0].operator).toBe(operator);
-      expect(plan.chain).toBeNull();
+      expect(plan.graph).toBeNull();
       const { layout } = plan.uses[0];
       if (layout.kind === "convolution") {
         expect(layout.geometry.inputSize).toBeUndefined();

@@ -129,7 +129,7 @@ function opaqueTensor(tensor: TensorEntry): SkippedTensor {
 
 /**
  * The weights of a file without a graph, told by shape and name: 2-D dense (or embedding, recurrent), 3- to 5-D
- * convolutions at unknown input size, vectors and optimiser state skipped. `chain` is null.
+ * convolutions at unknown input size, vectors and optimiser state skipped. There is no graph.
  */
 export function planFromTensors(model: Model): WeightPlan {
   const uses: WeightUse[] = [];
@@ -145,5 +145,5 @@ export function planFromTensors(model: Model): WeightPlan {
       else skipped.push({ tensor, ...found });
     }
   }
-  return { uses, skipped, chain: null, unbounded: [] };
+  return { uses, skipped, graph: null };
 }

@@ -1,6 +1,6 @@
 import { intAttribute, intsAttribute } from "./attributes.ts";
+import { sliceRange } from "./operators/select-slice.ts";
 import type { Site } from "./scope.ts";
-import { sliceRange } from "./shapes/select.ts";
 import { knownContents, normalizeAxis } from "./shapes/value.ts";
 
 interface Part {

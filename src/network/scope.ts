@@ -127,3 +127,8 @@ function captured(graph: OnnxGraph): Set<string> {
   for (const { name } of graph.outputs) if (!own.has(name)) free.add(name);
   return free;
 }
+
+/** True when a node of the scope's graph (or of one inside it) or an output of the graph reads the value. */
+export function isRead({ graph }: Scope, name: string): boolean {
+  return graph.outputs.some((o) => o.name === name) || graph.nodes.some((n) => valuesRead(n).includes(name));
+}

@@ -1,4 +1,5 @@
 import type { TensorEntry } from "../formats/model.ts";
+import type { OnnxNode } from "../formats/onnx/types.ts";
 import type { ConvolutionGeometry } from "../linalg/geometry.ts";
 
 /** What a weight does where it is used; the report's `operator`. */
@@ -51,25 +52,45 @@ export interface SkippedTensor {
   readonly warn: boolean;
 }
 
-/** One step of a pure chain from input to output. */
-export interface ChainStep {
-  readonly node: string;
-  readonly op: string;
-  /** The weight use whose norm is this step's factor, or its own Lipschitz constant (already rounded up). */
+/** One factor of a node's steepness: the norm of a weight use, or a Lipschitz constant (already rounded up). */
+export interface GraphStep {
   readonly factor: { readonly use: WeightUse } | { readonly constant: number };
   readonly because: string;
+}
+
+/**
+ * One node between the network's inputs and outputs. Its results together move by at most the product of its steps
+ * times: Σ wᵢ‖Δxᵢ‖ ("sum"), √Σ(wᵢ‖Δxᵢ‖)² ("euclidean"), or max wᵢ‖Δxᵢ‖ ("either", one of several branches).
+ */
+export interface GraphNode {
+  readonly node: string;
+  readonly op: string;
+  readonly source: OnnxNode;
+  /** Values it takes that depend on the network's input, by key. */
+  readonly takes: readonly string[];
+  /** Values it gives, by key. */
+  readonly gives: readonly string[];
+  readonly join: "sum" | "euclidean" | "either";
+  /** One per value taken, rounded up. */
+  readonly weights: readonly number[];
+  readonly steps: readonly GraphStep[];
+  /** What the join does, where there is more than one value. */
+  readonly because?: string;
+  /** Why it has no finite constant. */
+  readonly unbounded?: string;
+}
+
+/** A network as a graph of values that depend on its inputs, each after what it is computed from. */
+export interface GraphPlan {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly nodes: readonly GraphNode[];
 }
 
 /** How a model's weights act, found without reading any large tensor. */
 export interface WeightPlan {
   readonly uses: readonly WeightUse[];
   readonly skipped: readonly SkippedTensor[];
-  /**
-   * The network as a pure chain, when it is one and every step has a finite constant; "unbounded" names the nodes
-   * that have none; null for a file without a graph or a graph that branches.
-   */
-  readonly chain: readonly ChainStep[] | null;
-  readonly unbounded: readonly { readonly node: string; readonly op: string; readonly because: string }[];
-  /** Why the graph is no chain, in a sentence naming the first node that joins or branches; absent for a chain. */
-  readonly branching?: string;
+  /** The network's graph; null for a file without one. */
+  readonly graph: GraphPlan | null;
 }

@@ -106,3 +106,21 @@ export function transposedAxis(node: OnnxNode, w: SlidingWindow, axis: number, s
   const output = full === null ? null : full - padding[0] - padding[1];
   return { output: output !== null && output < 0 ? null : output, padding, outputPadding: extra };
 }
+
+/**
+ * The size m and padding for which the transposed convolution is the adjoint of a forward convolution from m to
+ * exactly its input size. Output padding below the stride already is; from the stride on, trailing outputs would
+ * belong to more windows than there are inputs, so they are taken from the padding and, being always zero, from m.
+ */
+export function adjointAxis(
+  output: Dim,
+  padding: readonly [number, number],
+  extra: number,
+  stride: number,
+): { readonly size: Dim; readonly padding: readonly [number, number] } {
+  if (extra < stride) return { size: output, padding };
+  const taken = Math.min(extra, padding[1]);
+  const rest = extra - taken;
+  const size = output === null || rest < stride ? output : output - rest;
+  return { size, padding: [padding[0], padding[1] - taken] };
+}

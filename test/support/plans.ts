@@ -1,6 +1,7 @@
 import type { Model, TensorEntry } from "../../src/formats/model.ts";
+import type { OnnxNode } from "../../src/formats/onnx/types.ts";
 import type { ConvolutionGeometry } from "../../src/linalg/geometry.ts";
-import type { ChainStep, WeightPlan, WeightUse } from "../../src/network/use.ts";
+import type { GraphNode, GraphPlan, WeightPlan, WeightUse } from "../../src/network/use.ts";
 
 /** The model's tensor of that name. */
 export function tensor(model: Model, name: string): TensorEntry {
@@ -45,15 +46,42 @@ export function convolutionUse(model: Model, name: string, inputSize?: readonly 
 }
 
 export function plan(uses: readonly WeightUse[], extra: Partial<WeightPlan> = {}): WeightPlan {
-  return { uses, skipped: [], chain: null, unbounded: [], ...extra };
+  return { uses, skipped: [], graph: null, ...extra };
 }
 
-/** A chain of weights with steps of Lipschitz constant 1 between them. */
-export function chainOf(uses: readonly WeightUse[]): ChainStep[] {
-  return uses.flatMap((use): ChainStep[] => [
-    { node: use.name, op: "Gemm", factor: { use }, because: "σ of its weight" },
-    { node: `${use.name}/relu`, op: "Relu", factor: { constant: 1 }, because: "slope at most 1" },
-  ]);
+/** A chain of weights with activations of slope 1 between them. */
+export function chainOf(uses: readonly WeightUse[]): GraphPlan {
+  const source: OnnxNode = {
+    name: "",
+    opType: "",
+    domain: "",
+    inputs: [],
+    outputs: [],
+    attributes: new Map(),
+  };
+  const nodes = uses.flatMap((use, i): GraphNode[] => {
+    const [from, middle, to] = [i === 0 ? "x" : `v${i - 1}`, `u${i}`, `v${i}`];
+    const node = { source, join: "sum" as const, weights: [1] };
+    return [
+      {
+        ...node,
+        node: use.name,
+        op: "Gemm",
+        takes: [from],
+        gives: [middle],
+        steps: [{ factor: { use }, because: "σ of its weight" }],
+      },
+      {
+        ...node,
+        node: `${use.name}/relu`,
+        op: "Relu",
+        takes: [middle],
+        gives: [to],
+        steps: [{ factor: { constant: 1 }, because: "slope at most 1" }],
+      },
+    ];
+  });
+  return { inputs: ["x"], outputs: [`v${uses.length - 1}`], nodes };
 }
 
 /** The model as if its file held a graph. */

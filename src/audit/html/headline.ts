@@ -1,12 +1,7 @@
 import type { Guarantee } from "../../linalg/bound.ts";
 import { formatCount, formatSigma } from "../format-number.ts";
-import {
-  allProblems,
-  coverageShare,
-  guaranteeSentence,
-  networkHeadline,
-  steepestLayer,
-} from "../report-text.ts";
+import { networkFacts, networkHeadline } from "../report-network.ts";
+import { allProblems, coverageShare, guaranteeSentence, steepestLayer } from "../report-text.ts";
 import type { AuditReport } from "../schema.ts";
 import { html, type Markup } from "./markup.ts";
 
@@ -39,7 +34,7 @@ function networkPart(report: AuditReport): Markup {
   const title = report.network === null ? "Network" : "Lipschitz constant of the network";
   return html`<div><p class="eyebrow">${title}</p>${
     report.network === null ? html`<p class="figure none">No graph, no bound</p>` : figure
-  }<p>${sentence}</p>${list}</div>`;
+  }<p>${sentence}</p>${list}${networkFacts(report).map(({ text }) => html`<p class="fact">${text}</p>`)}</div>`;
 }
 
 function steepestPart(report: AuditReport): Markup {

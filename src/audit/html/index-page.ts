@@ -1,6 +1,7 @@
 import { formatBytes, formatCount, formatInterval, formatSigma } from "../format-number.ts";
 import { representative } from "../report-cascade.ts";
-import { allProblems, networkHeadline, steepestLayer } from "../report-text.ts";
+import { networkHeadline } from "../report-network.ts";
+import { allProblems, steepestLayer } from "../report-text.ts";
 import type { AuditReport } from "../schema.ts";
 import { modelsChart, modelsLegend } from "./charts/models.ts";
 import { figureSection, page, pageHeader, tableSection } from "./document.ts";

@@ -2,6 +2,7 @@ import { formatBytes, formatCount } from "../format-number.ts";
 import { type Cascade, cascadeOf, representative } from "../report-cascade.ts";
 import { steepestLayer } from "../report-text.ts";
 import type { AuditReport, LayerReport } from "../schema.ts";
+import { ballsSection } from "./balls.ts";
 import { cascadeChart } from "./charts/cascade.ts";
 import { sigmaChart, sigmaLegend } from "./charts/sigma.ts";
 import { drawSpectrum, type LayerPanel, layerPanel } from "./charts/spectrum.ts";
@@ -47,6 +48,7 @@ export function renderReport(report: AuditReport): string {
 <main>
 ${headline(report)}
 ${shownLayers.length === 0 ? noLayers() : layerSections(report, rows, shownLayers, panels)}
+${ballsSection(report)}
 ${problemsSection(report)}
 </main>
 ${footer(report)}`;

@@ -79,6 +79,13 @@ export const CHART_STYLE = `
 .chart .end{font-weight:650;font-size:13px}
 .chart .unknown,.chart .note,.chart .factor,.chart .end{paint-order:stroke;stroke:var(--panel);stroke-width:4px;stroke-linejoin:round}
 .chart .band{fill:var(--sigma);fill-opacity:.18}
+.chart .certified{fill:none;stroke:var(--sigma);stroke-width:2.5}
+.chart .certified.sample{stroke-width:1.2}
+.chart .attacked{fill:none;stroke:var(--frobenius);stroke-width:2.5}
+.chart .clean{stroke:var(--strong);stroke-width:1.5;stroke-dasharray:6 4}
+.chart .dot{fill:var(--panel)}
+.chart .radii{fill:var(--sigma)}
+.chart .middle{stroke:var(--ink);stroke-width:1.5;stroke-dasharray:2 3}
 `;
 
 /** The page around the drawings. */
@@ -118,6 +125,11 @@ dl{margin:0}
 .promises dd{margin:2px 0 0;color:var(--muted)}
 .promises .own dt::after{content:"this report";margin-left:8px;font-weight:600;font-size:12px;padding:1px 8px;border-radius:99px;border:1px solid var(--sigma);color:var(--sigma)}
 .promises .own dd{color:var(--ink)}
+.fact{color:var(--muted);font-size:14px;margin:8px 0 0}
+.meaning{display:grid;grid-template-columns:minmax(8em,auto) minmax(0,1fr);gap:10px 24px;margin-top:12px;font-size:14px}
+.meaning>div{display:contents}
+.meaning dt{font-weight:650}
+.meaning dd{margin:0;max-width:78ch;color:var(--muted)}
 .fine{color:var(--muted);font-size:13px;margin-top:14px}
 .callout{border-left:4px solid var(--warning);padding:12px 20px}
 .callout.has-error{border-left-color:var(--error)}
@@ -175,7 +187,7 @@ tr.chosen{background:var(--chosen);box-shadow:inset 3px 0 var(--sigma)}
 .visually-hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 footer{max-width:1240px;margin:0 auto;padding:8px 28px 48px;color:var(--muted);font-size:13px}
 @media (max-width:960px){.two,.headline{grid-template-columns:minmax(0,1fr)}.promises{grid-template-columns:minmax(0,1fr)}}
-@media (max-width:600px){.chart .factor,.chart .name .wide{display:none}.chart .name .narrow{display:inline}main,header.top,footer{padding-left:12px;padding-right:12px}header.top{padding-top:20px}section{padding:16px 14px;border-radius:10px}h1{font-size:21px}.figure{font-size:30px}.panel-scroll{max-height:380px;margin:0 -6px}.problems li{grid-template-columns:minmax(0,1fr)}.problems .what{grid-column:1}tbody th bdi{max-width:11em}}
+@media (max-width:600px){.chart .factor,.chart .name .wide{display:none}.chart .name .narrow{display:inline}main,header.top,footer{padding-left:12px;padding-right:12px}header.top{padding-top:20px}section{padding:16px 14px;border-radius:10px}h1{font-size:21px}.figure{font-size:30px}.panel-scroll{max-height:380px;margin:0 -6px}.problems li{grid-template-columns:minmax(0,1fr)}.problems .what{grid-column:1}tbody th bdi{max-width:11em}.meaning{grid-template-columns:minmax(0,1fr);gap:2px}.meaning dd{margin-bottom:10px}}
 @media (prefers-reduced-motion:no-preference){button,tbody tr{transition:background-color .12s}}
 @media print{
 @page{margin:14mm}

@@ -24,7 +24,11 @@ export type Constant =
 /** Gives the constant of one operator; reads its constant inputs where the constant depends on them. */
 export type ConstantRule = (chain: ChainNode) => Constant | Promise<Constant>;
 
-export type ConstantRules = Readonly<Record<string, ConstantRule>>;
+/** Why operators of steps have no constant. */
+export const JUMPS = "it jumps, so no Lipschitz constant is finite";
+
+/** What a user can do about an operator that is steep somewhere, but not everywhere. */
+export const ON_A_BALL = "bound it on a ball with --around";
 
 /** √n rounded up, exact where n is a square: counts of copies usually are. */
 export function rootUp(n: number): number {
@@ -38,9 +42,4 @@ export function bounded(constant: number, because: string): Constant {
 
 export function unbounded(why: string): Constant {
   return { unbounded: why };
-}
-
-/** The same rule for several operators, written as one string. */
-export function forEach(names: string, rule: ConstantRule): Record<string, ConstantRule> {
-  return Object.fromEntries(names.split(" ").map((name) => [name, rule]));
 }

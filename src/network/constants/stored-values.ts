@@ -56,7 +56,7 @@ export async function values(scope: Scope, name: string): Promise<readonly numbe
   const count = elementCount(scope.value(name).shape);
   if (count === null || count > MAX_HELD) return null;
   const weight = storedWeight(scope, name);
-  if ("tensor" in weight && !isStoredOrder(weight.view)) return null;
+  if ("tensor" in weight && (!isStoredOrder(weight.view) || weight.reordered !== undefined)) return null;
   const all: number[] = [];
   return (await scan(scope, name, (x) => void all.push(x))) ? all : null;
 }

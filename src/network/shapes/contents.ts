@@ -1,3 +1,5 @@
+import { toFloat64 } from "../../formats/decode.ts";
+import { isFloatType } from "../../formats/dtype.ts";
 import type { TensorEntry } from "../../formats/model.ts";
 import type { OnnxGraph } from "../../formats/onnx/types.ts";
 import { subgraphsOf } from "../attributes.ts";
@@ -30,6 +32,22 @@ export async function readContents(tensor: TensorEntry): Promise<readonly number
   const data = await tensor.read(0, tensor.byteLength);
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   return Array.from({ length: count }, (_, i) => decode(view, i));
+}
+
+/**
+ * All elements of a stored tensor as float64, row-major; undefined for types that hold no plain numbers.
+ * @throws FormatError when the file cannot be read.
+ */
+export async function readNumbers(tensor: TensorEntry): Promise<Float64Array | undefined> {
+  if (tensor.unsupported === undefined && isFloatType(tensor.dtype)) {
+    return toFloat64(tensor.dtype, await tensor.read(0, tensor.byteLength));
+  }
+  const [bytes, decode] = DECODERS[tensor.dtype] ?? [0, undefined];
+  const count = tensor.shape.reduce((a, b) => a * b, 1);
+  if (decode === undefined || tensor.byteLength !== count * bytes) return undefined;
+  const data = await tensor.read(0, tensor.byteLength);
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  return Float64Array.from({ length: count }, (_, i) => decode(view, i));
 }
 
 /** Every tensor of a graph and its subgraphs: initialisers, and attributes such as Constant's value. */

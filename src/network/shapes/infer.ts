@@ -2,8 +2,8 @@ import type { TensorEntry } from "../../formats/model.ts";
 import type { OnnxGraph, OnnxModel, OnnxNode } from "../../formats/onnx/types.ts";
 import { subgraphsOf } from "../attributes.ts";
 import { declaredShape, type InputShapes, inputShapes } from "../input-shapes.ts";
+import { ruleOf } from "../operators/table.ts";
 import { smallContents } from "./contents.ts";
-import { shapeRule } from "./table.ts";
 import { fillGaps, ofShape, UNKNOWN, type Value, withContents } from "./value.ts";
 
 /** No operator has more axes; a hostile file could otherwise grow shapes without end. */
@@ -69,7 +69,7 @@ class Inference implements GraphShapes {
   }
 
   #apply(node: OnnxNode): readonly Value[] {
-    const rule = shapeRule(node);
+    const rule = ruleOf(node)?.shape;
     if (rule === undefined) {
       // An unknown operator's subgraphs still hold weights; they see this graph, and nothing of their own inputs.
       for (const { graph } of subgraphsOf(node)) this.#body(graph, []);
@@ -126,19 +126,21 @@ class Engine {
  * Shapes of every value of an ONNX model as far as its operators and declarations tell, small integer tensors
  * folded. A dynamic batch (the first of two or more axes of an input) is `batch`; other dynamic sizes are unknown
  * unless `inputs` gives them.
+ * @param fixed contents of inputs whose numbers are known, by input name.
  * @throws InputShapeError when a given input shape contradicts the file.
  */
 export async function inferShapes(
   model: OnnxModel,
   inputs: InputShapes = new Map(),
   batch = 1,
+  fixed: ReadonlyMap<string, readonly number[]> = new Map(),
 ): Promise<GraphShapes> {
   const given = inputShapes(model.graph, inputs, batch);
   const engine = new Engine(model, await smallContents(model.graph));
   const inference = new Inference(engine, null);
   inference.run(model.graph, (i) => {
     const info = model.graph.inputs[i];
-    return ofShape(given.get(info.name) ?? null, info.dtype);
+    return withContents(given.get(info.name) ?? null, info.dtype, fixed.get(info.name));
   });
   return inference;
 }

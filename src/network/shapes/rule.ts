@@ -23,11 +23,3 @@ export interface Application {
  * guesses: whatever it cannot derive is unknown.
  */
 export type ShapeRule = (op: Application) => readonly Value[];
-
-/** Shape rules of one operator family: operator name → rule. */
-export type ShapeRules = Readonly<Record<string, ShapeRule>>;
-
-/** The same rule for several operators. */
-export function rulesFor(names: readonly string[], rule: ShapeRule): Record<string, ShapeRule> {
-  return Object.fromEntries(names.map((name) => [name, rule]));
-}

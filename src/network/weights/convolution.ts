@@ -7,6 +7,7 @@ import type { StoredWeight } from "../stored-weight.ts";
 import { axisOrder, isStoredOrder } from "../strided-view.ts";
 import type { ConvolutionLayout } from "../use.ts";
 import {
+  adjointAxis,
   resolvedPadding,
   type SlidingWindow,
   slidingWindow,
@@ -102,24 +103,6 @@ export function convolutionAction(site: Site, channelsLast: boolean): Act {
 
 function convolution(channelsLast: boolean): WeightRule {
   return (site) => weightAt(site, 1, convolutionAction(site, channelsLast));
-}
-
-/**
- * The size m and padding for which the transposed convolution is the adjoint of a forward convolution from m to
- * exactly its input size. Output padding below the stride already is; from the stride on, trailing outputs would
- * belong to more windows than there are inputs, so they are taken from the padding and, being always zero, from m.
- */
-function adjointAxis(
-  output: number | null,
-  padding: readonly [number, number],
-  extra: number,
-  stride: number,
-) {
-  if (extra < stride) return { size: output, padding };
-  const taken = Math.min(extra, padding[1]);
-  const rest = extra - taken;
-  const size = output === null || rest < stride ? output : output - rest;
-  return { size, padding: [padding[0], padding[1] - taken] as const };
 }
 
 const transposed: WeightRule = (site) =>

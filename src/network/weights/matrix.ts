@@ -1,6 +1,6 @@
 import { floatAttribute, intAttribute, stringAttribute } from "../attributes.ts";
+import { einsumEquation } from "../operators/einsum.ts";
 import type { Site } from "../scope.ts";
-import { einsumEquation } from "../shapes/matrix.ts";
 import { reshapedView, transposedView } from "../strided-view.ts";
 import { denseAction, type WeightRule, weightAt } from "./finding.ts";
 

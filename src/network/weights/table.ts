@@ -1,6 +1,6 @@
 import { isFloatType } from "../../formats/dtype.ts";
+import { isKnownDomain } from "../operators/table.ts";
 import type { Site } from "../scope.ts";
-import { isKnownDomain } from "../shapes/table.ts";
 import { convolutionWeights } from "./convolution.ts";
 import { embeddingAction, type Finding, matrixLayout, type WeightRule, weightAt } from "./finding.ts";
 import { matrixWeights } from "./matrix.ts";

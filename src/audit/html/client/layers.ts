@@ -6,9 +6,8 @@ import type { PageData } from "./types.ts";
  * Embedded in the page: self-contained; `draw` is the function that drew the first panel.
  */
 export function chooseLayers(data: PageData, draw: (plot: SpectrumPlot) => string): void {
-  const panel = document.querySelector("[data-panel]");
-  if (panel === null) return;
-  const part = (name: string): Element => panel.querySelector(`[data-panel-${name}]`)!;
+  // A page without layers has no panel either, but charts to walk through.
+  const part = (name: string): Element => document.querySelector(`[data-panel] [data-panel-${name}]`)!;
   const names = data.tables.layers?.find((column) => column.title === "Layer")?.values ?? [];
 
   const fact = ([label, value]: readonly [string, string]): Element => {

@@ -1,0 +1,55 @@
+import type { OnnxNode } from "../../formats/onnx/types.ts";
+import { activationRules } from "./activation.ts";
+import { arithmeticRules } from "./arithmetic.ts";
+import { attentionRules } from "./attention.ts";
+import { controlRules } from "./control.ts";
+import { convolutionRules } from "./convolution.ts";
+import { matrixRules } from "./matrix.ts";
+import { normalizationRules } from "./normalization.ts";
+import { poolingRules } from "./pooling.ts";
+import { quantizeRules } from "./quantize.ts";
+import { rearrangeRules } from "./rearrange.ts";
+import { recurrentRules } from "./recurrent.ts";
+import { reduceRules } from "./reduce.ts";
+import { resizeRules } from "./resize.ts";
+import type { OperatorRule, OperatorRules } from "./rule.ts";
+import { selectRules } from "./select.ts";
+import { softmaxRules } from "./softmax.ts";
+import { sourceRules } from "./source.ts";
+
+/** One table per family. To add an operator, add it to its family; to add a family, add its table here. */
+const FAMILIES: readonly OperatorRules[] = [
+  activationRules,
+  arithmeticRules,
+  attentionRules,
+  controlRules,
+  convolutionRules,
+  matrixRules,
+  poolingRules,
+  rearrangeRules,
+  reduceRules,
+  resizeRules,
+  selectRules,
+  softmaxRules,
+  normalizationRules,
+  quantizeRules,
+  recurrentRules,
+  sourceRules,
+];
+
+const RULES: ReadonlyMap<string, OperatorRule> = new Map([
+  ...FAMILIES.flatMap((family) => Object.entries(family)),
+]);
+
+/** Domains whose operators the table knows; anyone else's "Conv" may be something different. */
+const DOMAINS: ReadonlySet<string> = new Set(["", "ai.onnx", "com.microsoft"]);
+
+/** True when the node's operator means what this package's tables say. */
+export function isKnownDomain(node: OnnxNode): boolean {
+  return DOMAINS.has(node.domain);
+}
+
+/** Everything known of a node's operator; undefined for one we do not know. */
+export function ruleOf(node: OnnxNode): OperatorRule | undefined {
+  return isKnownDomain(node) ? RULES.get(node.opType) : undefined;
+}
