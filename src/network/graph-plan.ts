@@ -2,7 +2,7 @@ import { isFloatType } from "../formats/dtype.ts";
 import type { OnnxGraph, OnnxNode } from "../formats/onnx/types.ts";
 import { subgraphsOf } from "./attributes.ts";
 import { constantOf, givesSeveral, joinOf, SEVERAL } from "./constant-of.ts";
-import { liveNodes } from "./live-nodes.ts";
+import { effectiveNodes } from "./live-nodes.ts";
 import { maxMinPairs } from "./max-min.ts";
 import { ruleOf } from "./operators/table.ts";
 import { type Scope, valuesRead } from "./scope.ts";
@@ -73,7 +73,7 @@ class Planner {
   }
 
   async walk(frame: Frame): Promise<void> {
-    const live = liveNodes(frame.scope.graph);
+    const live = effectiveNodes(frame.scope);
     const pairs = maxMinPairs(live);
     for (const node of live) {
       const pair = pairs.get(node);

@@ -1,11 +1,11 @@
 import { isFloatType } from "../formats/dtype.ts";
 import type { Model } from "../formats/model.ts";
-import type { OnnxGraph, OnnxModel, OnnxNode } from "../formats/onnx/types.ts";
+import type { OnnxModel, OnnxNode } from "../formats/onnx/types.ts";
 import { graphAttribute } from "./attributes.ts";
 import { FoldedConstants } from "./folded-constants.ts";
 import { FUSED_OPSET, fusedActivation } from "./fused-activation.ts";
 import type { InputShapes } from "./input-shapes.ts";
-import { liveNodes } from "./live-nodes.ts";
+import { effectiveNodes } from "./live-nodes.ts";
 import { type MaxMinPair, maxMinPairs } from "./max-min.ts";
 import { type Network, NetworkError, type NetworkInput, type NetworkNode, type Ref } from "./network.ts";
 import type { BoundInput } from "./operators/rule.ts";
@@ -79,7 +79,7 @@ class Importer {
   async run(): Promise<Network> {
     const { graph } = this.#model;
     for (const info of graph.inputs) this.#root.found.set(info.name, this.#input(info.name));
-    await this.#walk(this.#root, graph);
+    await this.#walk(this.#root);
     const outputs = graph.outputs.flatMap(({ name }) => {
       const found = this.#lookup(this.#root, name);
       if (found.kind === "unknown") throw new NetworkError(name, found.why);
@@ -128,8 +128,8 @@ class Importer {
     return this.#lookup(frame.parent, name);
   }
 
-  async #walk(frame: Frame, graph: OnnxGraph): Promise<void> {
-    const live = liveNodes(graph);
+  async #walk(frame: Frame): Promise<void> {
+    const live = effectiveNodes(frame.scope);
     const pairs = maxMinPairs(live);
     for (const node of live) {
       const pair = pairs.get(node);
@@ -259,7 +259,7 @@ class Importer {
     const graph = graphAttribute(node, label);
     if (graph === undefined) throw new NetworkError(name, `If has no ${label}`);
     const inner: Frame = { scope: frame.scope.inside(node, label, graph), found: new Map(), parent: frame };
-    await this.#walk(inner, graph);
+    await this.#walk(inner);
     node.outputs.forEach((output, i) => {
       frame.found.set(output, this.#lookup(inner, graph.outputs[i]?.name ?? ""));
     });

@@ -1,4 +1,5 @@
 import type { OnnxNode } from "../formats/onnx/types.ts";
+import { INTERNAL_DOMAIN } from "./operators/internal.ts";
 
 /**
  * Max and Min of the same two values: sorting pairs (MaxMin, GroupSort of size 2; Anil, Lucas & Grosse 2019,
@@ -26,7 +27,12 @@ export function maxMinPairs(nodes: readonly OnnxNode[]): ReadonlyMap<OnnxNode, M
     }
     open.delete(values);
     const [max, min] = node.opType === "Max" ? [node, other] : [other, node];
-    const merged = { ...other, opType: "MaxMin", domain: "", outputs: [max.outputs[0], min.outputs[0]] };
+    const merged = {
+      ...other,
+      opType: "MaxMin",
+      domain: INTERNAL_DOMAIN,
+      outputs: [max.outputs[0], min.outputs[0]],
+    };
     pairs.set(node, { first: other, merged });
     pairs.set(other, { first: other, merged });
   }

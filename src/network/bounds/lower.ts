@@ -10,9 +10,12 @@ import { runCost } from "./cost.ts";
 /** Multiplications spent on looking for steep places: about a second. */
 const BUDGET = 6e8;
 
-/** Power steps at a point that is only looked at, and at the steepest one found. */
+/** Power steps at a point that is only looked at, and most at the steepest ones found. */
 const FEW_STEPS = 4;
 const MANY_STEPS = 30;
+
+/** Runs that the budget must allow for more than the one steepest place to be looked at closely. */
+const MANY_RUNS = 200;
 
 /** Least and most points looked at. */
 const POINTS: readonly [number, number] = [3, 400];
@@ -66,8 +69,8 @@ interface Place {
 /** Looks for steep places: at given or random points, then by climbing from the steepest one. */
 export function sampleSteepness(network: Network, options: SampleOptions): SampledSteepness {
   const random = new RandomStream(options.seed);
-  const look = runCost(network) * (2 * FEW_STEPS + 1);
-  const count = Math.min(POINTS[1], Math.max(POINTS[0], Math.floor(BUDGET / look)));
+  const runs = Math.floor(BUDGET / runCost(network));
+  const count = Math.min(POINTS[1], Math.max(POINTS[0], Math.floor(runs / (2 * FEW_STEPS + 1))));
   const given = options.points === undefined ? null : [...taken(options.points, count)];
   const climbs = options.climb === false ? 0 : Math.floor(count * CLIMBING);
   const places: Place[] = [];
@@ -85,14 +88,12 @@ export function sampleSteepness(network: Network, options: SampleOptions): Sampl
     options.signal?.throwIfAborted();
     keep(climb(network, places[0], random, k));
   }
+  const steps = Math.min(MANY_STEPS, Math.max(FEW_STEPS, Math.floor(runs / 8)));
   const fine = places
-    .map((p) => steepestDirection(network, p.x, p.direction, MANY_STEPS))
+    .slice(0, runs < MANY_RUNS ? 1 : KEPT)
+    .map((p) => steepestDirection(network, p.x, p.direction, steps))
     .sort((a, b) => b.sigma - a.sigma);
-  const lower = steepestSecant(
-    network,
-    fine,
-    Math.max(4, Math.floor(BUDGET / (ENCLOSURE * runCost(network)))),
-  );
+  const lower = steepestSecant(network, fine, Math.max(3, Math.floor(runs / ENCLOSURE)));
   const seen = fine.reduce((m, p) => Math.max(m, p.sigma), 0);
   return { lower, seen: Math.max(seen, lower), points: starts.length + climbs };
 }

@@ -34,7 +34,7 @@ function steepness(f: ScalarFunction): number {
  * y = f(x), entry by entry. Its Lipschitz constant is the function's largest slope.
  * @param why there is no finite constant, where its attributes make it so.
  */
-function unary(f: ScalarFunction | Parametric, why = JUMPS, shape = likeFirst): OperatorRule {
+export function unary(f: ScalarFunction | Parametric, why = JUMPS, shape = likeFirst): OperatorRule {
   const functionOf = typeof f === "function" ? f : () => f;
   return {
     shape,

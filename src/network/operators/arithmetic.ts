@@ -122,16 +122,6 @@ export const arithmeticRules: OperatorRules = {
     join: joins("euclidean", "each entry is one of its operands"),
     operation: smallest,
   },
-  // Maximum and minimum of one pair, which max-min.ts finds.
-  MaxMin: {
-    shape: (op) => {
-      const [larger] = broadcasting(null)(op);
-      return [larger, larger];
-    },
-    jointOutputs: true,
-    join: joins("euclidean", "pairs are sorted"),
-    operation: largestAndSmallest,
-  },
   Where: {
     shape: whereShape,
     constant: whereConstant,
@@ -151,4 +141,17 @@ export const arithmeticRules: OperatorRules = {
   BitwiseOr: whole("BitwiseOr", null),
   BitwiseXor: whole("BitwiseXor", null),
   BitShift: { shape: broadcasting(null), constant: JUMPS, operation: bitShift },
+};
+
+/** Sorting of pairs as one node, which max-min.ts puts in the place of a maximum and a minimum. */
+export const maxMinRules: OperatorRules = {
+  MaxMin: {
+    shape: (op) => {
+      const [larger] = broadcasting(null)(op);
+      return [larger, larger];
+    },
+    jointOutputs: true,
+    join: joins("euclidean", "pairs are sorted"),
+    operation: largestAndSmallest,
+  },
 };

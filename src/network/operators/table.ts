@@ -1,9 +1,10 @@
 import type { OnnxNode } from "../../formats/onnx/types.ts";
 import { activationRules } from "./activation.ts";
-import { arithmeticRules } from "./arithmetic.ts";
+import { arithmeticRules, maxMinRules } from "./arithmetic.ts";
 import { attentionRules } from "./attention.ts";
 import { controlRules } from "./control.ts";
 import { convolutionRules } from "./convolution.ts";
+import { INTERNAL_DOMAIN } from "./internal.ts";
 import { matrixRules } from "./matrix.ts";
 import { normalizationRules } from "./normalization.ts";
 import { poolingRules } from "./pooling.ts";
@@ -14,6 +15,7 @@ import { reduceRules } from "./reduce.ts";
 import { resizeRules } from "./resize.ts";
 import type { OperatorRule, OperatorRules } from "./rule.ts";
 import { selectRules } from "./select.ts";
+import { selfProductRules } from "./self-product.ts";
 import { softmaxRules } from "./softmax.ts";
 import { sourceRules } from "./source.ts";
 
@@ -37,9 +39,14 @@ const FAMILIES: readonly OperatorRules[] = [
   sourceRules,
 ];
 
-const RULES: ReadonlyMap<string, OperatorRule> = new Map([
-  ...FAMILIES.flatMap((family) => Object.entries(family)),
-]);
+function byName(families: readonly OperatorRules[]): ReadonlyMap<string, OperatorRule> {
+  return new Map(families.flatMap((family) => Object.entries(family)));
+}
+
+const RULES = byName(FAMILIES);
+
+/** Rules of nodes that stand in the place of several. */
+const INTERNAL_RULES = byName([maxMinRules, selfProductRules]);
 
 /** Domains whose operators the table knows; anyone else's "Conv" may be something different. */
 const DOMAINS: ReadonlySet<string> = new Set(["", "ai.onnx", "com.microsoft"]);
@@ -51,5 +58,6 @@ export function isKnownDomain(node: OnnxNode): boolean {
 
 /** Everything known of a node's operator; undefined for one we do not know. */
 export function ruleOf(node: OnnxNode): OperatorRule | undefined {
+  if (node.domain === INTERNAL_DOMAIN) return INTERNAL_RULES.get(node.opType);
   return isKnownDomain(node) ? RULES.get(node.opType) : undefined;
 }
