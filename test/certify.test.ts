@@ -238,8 +238,9 @@ describe("lipschitz certify", () => {
       1             33.3 %          25.0 %         25.0 %
 
       radii     at least 0.2499 for 75 %, 0.7499 for 50 %, 1.325 for 25 % of the points; largest 1.414.
-      network   Lipschitz constant at most N over all inputs (probable, by the product of its steps).
-                A radius is the smallest margin over the constant of that pair of classes.
+      network   Lipschitz constant at least 1.414 and at most N over all inputs (probable, by the
+                product of its steps). A radius is the smallest margin over the constant of that pair of
+                classes.
       attack    PGD with 50 steps from 3 starts, on the 4 right ones of the first 4 points: none was
                 changed inside its certified radius.
       probable  Radii speak of the stored weights in real arithmetic and of changes strictly shorter (ℓ2).

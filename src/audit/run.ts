@@ -18,7 +18,7 @@ import { StorageKeys } from "./storage.ts";
 
 /** Where a long computation is. */
 export interface AuditProgress {
-  /** The layer being worked on. */
+  /** The layer being worked on, or "the whole network" after the last. */
   readonly layer: string;
   /** Its place, from 0, among `count` layers. */
   readonly index: number;
@@ -84,6 +84,10 @@ export async function auditPlan(
   };
 }
 
+function totalBytes(uses: readonly WeightUse[]): number {
+  return uses.reduce((sum, use) => sum + use.weight.byteLength, 0);
+}
+
 /** The network's interval; null without a graph. */
 async function intervalOf(
   model: Model,
@@ -98,6 +102,8 @@ async function intervalOf(
     throw new UsageError(`a ${model.format} file has no graph, so no points can be run through it`);
   }
   const byRules = networkReport(graph, sigmaOf, settings.guarantee);
+  const [count, bytes] = [plan.uses.length, totalBytes(plan.uses)];
+  options.onProgress?.({ layer: "the whole network", index: count, count, bytes, totalBytes: bytes });
   const { networkInterval } = await import("./interval.ts");
   return networkInterval(model, graph, byRules, sigmaOf, settings, options.inputs, options);
 }
@@ -111,7 +117,7 @@ async function measureAll(
   const keys = new StorageKeys();
   const ids = uses.map((use) => `${keys.keyOf(use.weight)} ${use.operator} ${JSON.stringify(use.layout)}`);
   const firsts = uses.filter((_, i) => ids.indexOf(ids[i]!) === i);
-  const totalBytes = firsts.reduce((sum, use) => sum + use.weight.byteLength, 0);
+  const wholeBytes = totalBytes(firsts);
   const known = new Map<string, Outcome>();
   const outcomes: Outcome[] = [];
   let before = 0;
@@ -121,7 +127,7 @@ async function measureAll(
     const shared = known.get(id);
     if (shared === undefined) {
       const report = (bytes: number) =>
-        options.onProgress?.({ layer: use.name, index, count: uses.length, bytes, totalBytes });
+        options.onProgress?.({ layer: use.name, index, count: uses.length, bytes, totalBytes: wholeBytes });
       known.set(id, await measureOne(engine, use, index, settings, options.spectrum ?? 0, before, report));
       before += use.weight.byteLength;
       report(before);

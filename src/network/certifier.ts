@@ -1,6 +1,8 @@
 import { eclipseFunctionals, prepareRun } from "../linalg/eclipse.ts";
+import { deriveSeed } from "../linalg/random.ts";
 import { mulUp, up } from "../linalg/rounding.ts";
 import { LocalBounds, others } from "./bounds/local.ts";
+import { sampleSteepness } from "./bounds/lower.ts";
 import { Norms } from "./bounds/norms.ts";
 import { total } from "./bounds/steepness.ts";
 import { globalSlopes, outputTotal, steepnessBefore, UpperBound } from "./bounds/upper.ts";
@@ -23,6 +25,9 @@ export interface CertifierOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The search for steep places draws apart from the norms. */
+const LOWER_SEED = 2 ** 31;
+
 /** Norms are certified this closely. */
 const GAP = 1e-3;
 
@@ -43,14 +48,17 @@ export async function makeCertifier(network: Network, options: CertifierOptions)
   const pairs = upper === null ? null : new GlobalPairs(global);
   const local = options.bound === "local" ? new LocalBounds(global, norms) : null;
   const epsilons = options.epsilons.toSorted((a, b) => a - b);
+  const { lower } = sampleSteepness(classifier, {
+    seed: deriveSeed(seed, LOWER_SEED),
+    signal: options.signal,
+  });
   return {
     get lipschitz() {
-      const { failureProbability: chance } = norms;
       return {
-        lower: 0,
+        lower,
         upper,
         guarantee: norms.guarantee,
-        failureProbability: chance,
+        failureProbability: norms.failureProbability,
         method: global.method,
       };
     },
