@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { encodeModel } from "../src/formats/onnx/encode.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
 const present = existsSync(CHROMIUM);
@@ -104,5 +105,34 @@ describe.skipIf(!present)("the built package in Chromium, unbundled", () => {
     expect(sigma.upper).toBeGreaterThanOrEqual(4);
     expect(sigma.upper).toBeLessThan(4.05);
     expect(refusal).toContain("Pass a File, a Blob or bytes instead");
+  });
+
+  it("runs, bounds and certifies a network from bytes", async () => {
+    const model = encodeModel({
+      opset: 13,
+      graph: {
+        inputs: [{ name: "x", shape: ["n", 2] }],
+        outputs: [{ name: "y", shape: ["n", 2] }],
+        initializers: [{ name: "w", dtype: "float32", shape: [2, 2], data: Float32Array.of(3, 0, 0, 4) }],
+        nodes: [
+          { opType: "Relu", inputs: ["x"], outputs: ["r"] },
+          { opType: "MatMul", inputs: ["r", "w"], outputs: ["y"] },
+        ],
+      },
+    });
+    const found = await evaluate(`
+      const { bound, certify, forward, importOnnx, openModel, outputsOf } = await import("/dist/index.js");
+      const network = await importOnnx(await openModel(new Uint8Array([${[...model]}])));
+      const [y] = outputsOf(network, forward(network, [Float64Array.of(1, -1)]));
+      const { lower, upper } = bound(network, { guarantee: "proof" });
+      const report = await certify(network, Float64Array.of(5, 0), [0], { epsilons: [0.5], attackSteps: 5 });
+      return { y: [...y], lower, upper, certified: report.certified, violations: report.violations };
+    `);
+    const { lower, upper, ...rest } = found as { lower: number; upper: number };
+    expect(rest).toEqual({ y: [3, 0], certified: { "0.5": 1 }, violations: 0 });
+    expect(lower).toBeLessThanOrEqual(4);
+    expect(lower).toBeGreaterThan(3.99);
+    expect(upper).toBeGreaterThanOrEqual(4);
+    expect(upper).toBeLessThan(4.001);
   });
 });

@@ -70,6 +70,8 @@ export const CHART_STYLE = `
 .chart .unknown{fill:var(--error);font-size:11px}
 .chart .cascade{stroke:var(--sigma);stroke-width:2;stroke-linecap:square}
 .chart .cascade-dot{fill:var(--panel);stroke:var(--sigma);stroke-width:2}
+.chart .ball{fill:var(--sigma)}
+.chart .seen{fill:var(--panel);stroke:var(--reshaped);stroke-width:2}
 .chart .bar{fill:var(--reshaped)}
 .chart line.spectrum{stroke:var(--sigma);stroke-width:1.5}
 .chart circle.spectrum{fill:var(--sigma)}

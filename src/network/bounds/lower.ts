@@ -79,7 +79,12 @@ export function sampleSteepness(network: Network, options: SampleOptions): Sampl
     places.sort((a, b) => b.sigma - a.sigma);
     places.length = Math.min(places.length, KEPT);
   };
-  const starts = given ?? Array.from({ length: count - climbs }, (_, k) => randomPoint(network, random, k));
+  // Data may lie where the network is flat, so half of the places to start from are random all the same.
+  const drawn = given === null ? count - climbs : Math.ceil(climbs / 2);
+  const starts = [
+    ...(given ?? []),
+    ...Array.from({ length: drawn }, (_, k) => randomPoint(network, random, k)),
+  ];
   for (const x of starts) {
     options.signal?.throwIfAborted();
     keep(steepestDirection(network, x, randomDirection(network, random), FEW_STEPS));

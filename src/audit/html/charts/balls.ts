@@ -42,8 +42,8 @@ function column(ball: ChartBall, i: number, count: number, scale: LogScale): Mar
   const bar =
     upper === null
       ? null
-      : html`<line class="cascade" x1="${middle}" x2="${middle}" y1="${from}" y2="${plotY(scale, HEIGHT, log10(upper))}"/><circle class="cascade-dot" cx="${middle}" cy="${plotY(scale, HEIGHT, log10(upper))}" r="3.5"/>`;
-  return html`<g class="column"><title>${tip(ball)}</title>${hit(i, count)}${bar}<circle class="ring" cx="${middle}" cy="${from}" r="3.5"/></g>`;
+      : html`<line class="cascade" x1="${middle}" x2="${middle}" y1="${from}" y2="${plotY(scale, HEIGHT, log10(upper))}"/><circle class="ball" cx="${middle}" cy="${plotY(scale, HEIGHT, log10(upper))}" r="3.5"/>`;
+  return html`<g class="column"><title>${tip(ball)}</title>${hit(i, count)}${bar}<circle class="seen" cx="${middle}" cy="${from}" r="3.5"/></g>`;
 }
 
 function tip({ index, upper, seen, fixedUnits }: ChartBall): string {
