@@ -1,6 +1,7 @@
 import type { OnnxAttribute, OnnxNode } from "../formats/onnx/types.ts";
 import { floatAttribute } from "./attributes.ts";
 import { INTERNAL_DOMAIN } from "./operators/internal.ts";
+import { isKnownDomain } from "./operators/table.ts";
 import type { Scope } from "./scope.ts";
 import { knownContents } from "./shapes/value.ts";
 
@@ -10,9 +11,12 @@ import { knownContents } from "./shapes/value.ts";
  * as functions of one they do. The nodes of a graph with each such product as one node.
  */
 export function withSelfProducts(nodes: readonly OnnxNode[], scope: Scope): readonly OnnxNode[] {
-  const makers = new Map(nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
+  const known = nodes.filter(isKnownDomain);
+  const makers = new Map(known.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
   const graph = new Graph(makers, scope);
-  return nodes.map((node) => (node.opType === "Mul" ? (graph.product(node) ?? node) : node));
+  return nodes.map((node) =>
+    node.opType === "Mul" && isKnownDomain(node) ? (graph.product(node) ?? node) : node,
+  );
 }
 
 class Graph {
@@ -43,7 +47,6 @@ class Graph {
       case "HardSigmoid":
         return made.inputs[0] === x ? clipped(node, x, hardSigmoid(made)) : null;
       case "Clip":
-      case "Relu6":
         return this.#clip(node, x, made);
       case "Add":
         return this.#erf(node, x, made);

@@ -121,6 +121,12 @@ describe("activations written as products are functions of one variable", () => 
     expect(slopes.reduce((a, b) => a * b)).toBeLessThan(steepest);
   });
 
+  it("operators of other domains are not taken for what they are called", async () => {
+    const foreign = model([{ ...unary("Sigmoid", "x", "s"), domain: "acme" }, binary("Mul", "x", "s", "y")]);
+    const written = { ...foreign, domains: { acme: 1 } };
+    await expect(importOnnx(await openTestModel(written))).rejects.toThrow("no rule runs this operator");
+  });
+
   it("others stay products of two values", async () => {
     const others = [
       model([unary("Sigmoid", "x", "s"), unary("Relu", "x", "r"), binary("Mul", "r", "s", "y")]),
