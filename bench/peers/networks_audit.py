@@ -26,7 +26,7 @@ import torch.nn.functional as F
 ITERATIONS = 100
 POINTS = 10
 
-torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 torch.manual_seed(1)
 
 folder = sys.argv[1]
