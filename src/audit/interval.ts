@@ -5,6 +5,7 @@ import type { OnnxNode } from "../formats/onnx/types.ts";
 import { deriveSeed } from "../linalg/random.ts";
 import { type BoundedNetwork, bound } from "../network/bound.ts";
 import { sampleSteepness } from "../network/bounds/lower.ts";
+import { fusedActivation } from "../network/fused-activation.ts";
 import { importOnnx } from "../network/import-onnx.ts";
 import { times } from "../network/join.ts";
 import { type Network, NetworkError, type NetworkNode } from "../network/network.ts";
@@ -107,12 +108,13 @@ function refusePoints({ data, around }: IntervalOptions, reason: string): void {
   if (option !== null) throw new UsageError(`${option} needs a network that can be run here: ${reason}`);
 }
 
-/** σ of the affine nodes that apply one audited weight. */
+/** σ of the affine nodes that apply one audited weight; a fused activation is a node of its own there. */
 function knownNorms(graph: GraphPlan, sigmaOf: SigmaOf): (node: NetworkNode) => number | undefined {
   const factorOf = (use: WeightUse) => sigmaOf(use)?.upper ?? undefined;
   const known = new Map<OnnxNode, number>();
   for (const { source, steps, unbounded } of graph.nodes) {
     if (unbounded !== undefined || !steps.some((step) => "use" in step.factor)) continue;
+    if (fusedActivation(source) !== undefined) continue;
     const factors = steps.map((step) => stepFactor(step, factorOf));
     if (factors.every((f) => f !== undefined)) known.set(source, factors.reduce(times, 1));
   }

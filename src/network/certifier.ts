@@ -8,6 +8,7 @@ import { total } from "./bounds/steepness.ts";
 import { globalSlopes, outputTotal, steepnessBefore, UpperBound } from "./bounds/upper.ts";
 import type { Certifier } from "./certificate.ts";
 import { enclose, pointBox, readBox } from "./enclose.ts";
+import { checkInputs } from "./evaluate.ts";
 import { logitsOf } from "./logits.ts";
 import { type Network, NetworkError } from "./network.ts";
 import type { Box, ElementwiseOperation } from "./operators/operation.ts";
@@ -63,6 +64,7 @@ export async function makeCertifier(network: Network, options: CertifierOptions)
       };
     },
     certify(x, label) {
+      checkInputs(classifier, [x]);
       const boxes = outputsAt(classifier, x);
       const margins = marginsOf(boxes, label);
       const predicted = largest(boxes);
@@ -118,10 +120,10 @@ function largest({ lo, hi }: Box): number {
 function quotient(margins: Float64Array, steepness: Float64Array, label: number): number {
   let radius = Infinity;
   for (const j of others(margins.length, label)) {
-    const reach = margins[j] / steepness[j];
+    const reach = Math.min(margins[j] / steepness[j], Number.MAX_VALUE);
     radius = Math.min(radius, Number.isNaN(reach) ? 0 : reach - reach * 2 ** -52);
   }
-  return Math.max(0, Math.min(radius, Number.MAX_VALUE));
+  return Math.max(0, radius);
 }
 
 /** Lipschitz constants of differences of two outputs over all inputs, found when first needed. */

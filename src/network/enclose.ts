@@ -4,7 +4,7 @@ import type { AffineOperation, Box, LinearPart, Operation } from "./operators/op
 import { roundDown, roundUp } from "./operators/scalar-interval.ts";
 
 /** Far more than what underflow can add to one entry. */
-const UNDERFLOW = 2 ** -1000;
+export const UNDERFLOW = 2 ** -1000;
 
 /** x rounded towards +∞, whatever its sign. */
 export function above(x: number): number {
@@ -91,11 +91,12 @@ export function affineImage(operation: AffineOperation, boxes: readonly Box[]): 
         spread[i] = addUp(spread[i], mulUp(2 * g, Math.abs(offsetMagnitude![i])));
     }
   }
-  // An infinite offset (a mask) is exact; any other infinite spread comes from overflow.
-  const exact = (i: number) => spread[i] === 0 || (offset !== undefined && Math.abs(offset[i]) === Infinity);
+  // An infinite offset (a mask) is exact; any other infinite middle or spread comes from overflow.
+  const exact = (i: number) => offset !== undefined && Math.abs(offset[i]) === Infinity;
+  const known = (i: number) => Number.isFinite(middle[i]) && spread[i] < Infinity;
   return {
-    lo: middle.map((m, i) => (exact(i) ? m : spread[i] < Infinity ? below(m - spread[i]) : -Infinity)),
-    hi: middle.map((m, i) => (exact(i) ? m : spread[i] < Infinity ? above(m + spread[i]) : Infinity)),
+    lo: middle.map((m, i) => (exact(i) ? m : known(i) ? below(m - spread[i]) : -Infinity)),
+    hi: middle.map((m, i) => (exact(i) ? m : known(i) ? above(m + spread[i]) : Infinity)),
   };
 }
 

@@ -100,7 +100,8 @@ export function forward(network: Network, inputs: readonly Float64Array[]): Tape
   return { inputs, values };
 }
 
-function checkInputs(network: Network, inputs: readonly Float64Array[]): void {
+/** @throws RangeError when the number of vectors or their lengths are not those of the network's inputs. */
+export function checkInputs(network: Network, inputs: readonly Float64Array[]): void {
   const wanted = network.inputs.map((input) => input.size);
   const given = inputs.map((x) => x.length);
   if (wanted.length !== given.length || wanted.some((n, i) => n !== given[i])) {

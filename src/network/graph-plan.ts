@@ -4,11 +4,41 @@ import { subgraphsOf } from "./attributes.ts";
 import { constantOf, givesSeveral, joinOf, SEVERAL } from "./constant-of.ts";
 import { effectiveNodes } from "./live-nodes.ts";
 import { maxMinPairs } from "./max-min.ts";
-import { ruleOf } from "./operators/table.ts";
+import { isKnownDomain, ruleOf } from "./operators/table.ts";
 import { type Scope, valuesRead } from "./scope.ts";
-import { knownContents } from "./shapes/value.ts";
+import { isKnown, knownContents } from "./shapes/value.ts";
 import type { GraphNode, GraphPlan, WeightUse } from "./use.ts";
 import { weightSteps } from "./weight-steps.ts";
+
+/** Why the shape of a value that numbers give its sizes has no constant. */
+const COUNTS = "how many entries there are depends on the numbers of the input, so it jumps";
+
+const ALONE = { join: "sum" as const, weights: [1], steps: [] };
+
+/** Operators whose results have as many entries as the numbers of an input say. */
+const SHAPED_BY_FIRST: ReadonlySet<string> = new Set([
+  "NonZero",
+  "Compress",
+  "Unique",
+  "NonMaxSuppression",
+  "Range",
+  "ConstantOfShape",
+]);
+
+/** Operators with sizes, places or repeats among their further inputs. */
+const SHAPED_BY_REST: ReadonlySet<string> = new Set([
+  ...["Reshape", "Expand", "Tile", "Slice", "Pad", "Resize", "Upsample", "TopK", "OneHot", "Split"],
+  ...["Squeeze", "Unsqueeze", "CenterCropPad", "Col2Im", "MaxUnpool", "AffineGrid", "Compress", "Range"],
+]);
+
+/** True where the sizes of a node's results may depend on the numbers of inputs that are signals. */
+function shapedByNumbers(node: OnnxNode, isSignal: (name: string) => boolean): boolean {
+  if (ruleOf(node) === undefined || subgraphsOf(node).length > 0) return true;
+  const [first, ...rest] = node.inputs.map((name) => name !== "" && isSignal(name));
+  return (
+    (SHAPED_BY_FIRST.has(node.opType) && first) || (SHAPED_BY_REST.has(node.opType) && rest.includes(true))
+  );
+}
 
 /** Names of one graph that carry signals, by the key each value has in the plan. */
 interface Frame {
@@ -33,7 +63,11 @@ export async function graphPlan(
   const { inputs, outputs } = scope.graph;
   const real = inputs.filter((info) => isFloatType(scope.value(info.name).dtype));
   const sources = real.length > 0 ? real : inputs;
-  const planner = new Planner(opset, uses);
+  const planner = new Planner(
+    opset,
+    uses,
+    sources.map((info) => info.name),
+  );
   const root = frameOf(scope, null);
   for (const { name } of sources) root.keys.set(name, name);
   await planner.walk(root);
@@ -66,10 +100,22 @@ class Planner {
   readonly nodes: GraphNode[] = [];
   readonly #opset: number;
   readonly #uses: ReadonlyMap<OnnxNode, readonly WeightUse[]>;
+  /** Keys of values whose sizes may depend on the numbers of the network's input. */
+  readonly #shapedByNumbers = new Set<string>();
+  readonly #keys: Set<string>;
 
-  constructor(opset: number, uses: ReadonlyMap<OnnxNode, readonly WeightUse[]>) {
+  constructor(opset: number, uses: ReadonlyMap<OnnxNode, readonly WeightUse[]>, inputs: readonly string[]) {
     this.#opset = opset;
     this.#uses = uses;
+    this.#keys = new Set(inputs);
+  }
+
+  /** The path of a value is its key, unless another value's path reads the same. */
+  #newKey(path: string): string {
+    let key = path;
+    while (this.#keys.has(key)) key += "′";
+    this.#keys.add(key);
+    return key;
   }
 
   async walk(frame: Frame): Promise<void> {
@@ -84,21 +130,29 @@ class Planner {
   }
 
   async #visit(frame: Frame, node: OnnxNode): Promise<void> {
-    if (node.opType === "Shape" || node.opType === "Size") return;
     const { scope } = frame;
     const takes = valuesRead(node).flatMap((name) => keyOf(frame, name) ?? []);
-    if (node.opType === "If" && keyOf(frame, node.inputs[0]) === undefined)
+    const asksShape = (node.opType === "Shape" || node.opType === "Size") && isKnownDomain(node);
+    if (asksShape && !takes.some((key) => this.#shapedByNumbers.has(key))) return;
+    if (node.opType === "If" && isKnownDomain(node) && keyOf(frame, node.inputs[0]) === undefined)
       return this.#branches(frame, node);
     if (takes.length === 0) return;
-    const gives = node.outputs.filter((name) => name !== "");
-    for (const name of gives) frame.keys.set(name, `${scope.prefix}${name}`);
-    const found = await this.#steepness(frame, node);
+    const names = node.outputs.filter((name) => name !== "");
+    const gives = names.map((name) => this.#newKey(`${scope.prefix}${name}`));
+    const found = asksShape ? { ...ALONE, unbounded: COUNTS } : await this.#steepness(frame, node);
+    const shaped = shapedByNumbers(node, (name) => keyOf(frame, name) !== undefined);
+    names.forEach((name, i) => {
+      const fixed = isKnown(scope.value(name).shape);
+      if (!fixed && (shaped || takes.some((key) => this.#shapedByNumbers.has(key))))
+        this.#shapedByNumbers.add(gives[i]);
+      frame.keys.set(name, gives[i]);
+    });
     this.nodes.push({
       node: `${scope.prefix}${node.name}`,
       op: node.opType,
       source: node,
       takes,
-      gives: gives.map((name) => `${scope.prefix}${name}`),
+      gives,
       ...found,
     });
   }
@@ -112,8 +166,7 @@ class Planner {
       name !== "" && keyOf(frame, name) !== undefined ? [i] : [],
     );
     const outputs = node.outputs.map((name) => scope.value(name));
-    const alone = { join: "sum" as const, weights: [1], steps: [] };
-    const unbounded = (why: string) => ({ ...alone, weights: valuesRead(node).map(() => 1), unbounded: why });
+    const unbounded = (why: string) => ({ ...ALONE, weights: valuesRead(node).map(() => 1), unbounded: why });
     if (subgraphsOf(node).length > 0) {
       const rule = ruleOf(node)?.constant;
       return unbounded(typeof rule === "string" ? rule : "no Lipschitz constant is known for this operator");
@@ -125,7 +178,7 @@ class Planner {
       const [at] = signals;
       const chain = { ...place, at, input: scope.value(node.inputs[at]), output: outputs[0] };
       const found = uses ? await weightSteps(chain, uses) : stepsOf(await constantOf(chain));
-      return "unbounded" in found ? unbounded(found.unbounded) : { ...alone, steps: found.steps };
+      return "unbounded" in found ? unbounded(found.unbounded) : { ...ALONE, steps: found.steps };
     }
     const inputs = node.inputs.map((name) => (name === "" ? undefined : scope.value(name)));
     const found = await joinOf({ ...place, signals, inputs, outputs });
@@ -147,8 +200,9 @@ class Planner {
     for (const [i, name] of node.outputs.entries()) {
       const takes = inner.flatMap((b) => keyOf(b.frame, b.graph.outputs[i]?.name ?? "") ?? []);
       if (name === "" || takes.length === 0) continue;
-      const key = `${frame.scope.prefix}${name}`;
+      const key = this.#newKey(`${frame.scope.prefix}${name}`);
       frame.keys.set(name, key);
+      if (takes.some((taken) => this.#shapedByNumbers.has(taken))) this.#shapedByNumbers.add(key);
       this.nodes.push({
         node: `${frame.scope.prefix}${node.name}`,
         op: "If",

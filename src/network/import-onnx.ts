@@ -97,9 +97,14 @@ class Importer {
     const { shape, dtype } = this.#root.scope.value(name);
     const numbers = this.#fixed.get(name);
     if (numbers !== undefined) {
+      const dims = known(name, shape);
+      const wanted = dims.reduce((a, b) => a * b, 1);
+      if (numbers.length !== wanted) {
+        throw new NetworkError(name, `this input takes ${wanted} numbers, got ${numbers.length}`);
+      }
       return {
         kind: "constant",
-        read: async () => ({ shape: known(name, shape), dtype, data: Float64Array.from(numbers) }),
+        read: async () => ({ shape: dims, dtype, data: Float64Array.from(numbers) }),
       };
     }
     if (!isFloatType(dtype)) {

@@ -1,4 +1,5 @@
-import { type Network, NetworkError } from "./network.ts";
+import { applyOperation } from "./evaluate.ts";
+import { type Network, NetworkError, type NetworkNode } from "./network.ts";
 
 /** Last nodes that keep the order of a vector's entries. */
 const ORDER_KEPT: ReadonlySet<string> = new Set(["Softmax", "LogSoftmax"]);
@@ -25,6 +26,12 @@ export function logitsOf(network: Network): Network {
     );
   }
   const last = ref.node < 0 ? undefined : nodes[ref.node];
-  if (last === undefined || !ORDER_KEPT.has(last.op)) return network;
+  if (last === undefined || !ORDER_KEPT.has(last.op) || !isOverAll(last)) return network;
   return { inputs, outputs: [{ ...output, ref: last.inputs[0] }], nodes: nodes.slice(0, ref.node) };
+}
+
+/** True when a softmax is one over all its entries, not one over each of them: equal scores share what there is. */
+function isOverAll({ operation, size }: NetworkNode): boolean {
+  const [share] = applyOperation(operation, [new Float64Array(size)]);
+  return share < 0 || (share > 0 && share < 1);
 }

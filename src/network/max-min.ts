@@ -1,5 +1,6 @@
 import type { OnnxNode } from "../formats/onnx/types.ts";
 import { INTERNAL_DOMAIN } from "./operators/internal.ts";
+import { isKnownDomain } from "./operators/table.ts";
 
 /**
  * Max and Min of the same two values: sorting pairs (MaxMin, GroupSort of size 2; Anil, Lucas & Grosse 2019,
@@ -19,6 +20,7 @@ export function maxMinPairs(nodes: readonly OnnxNode[]): ReadonlyMap<OnnxNode, M
   const open = new Map<string, OnnxNode>();
   for (const node of nodes) {
     if ((node.opType !== "Max" && node.opType !== "Min") || node.inputs.length !== 2) continue;
+    if (!isKnownDomain(node)) continue;
     const values = JSON.stringify([...node.inputs].sort());
     const other = open.get(values);
     if (other === undefined || other.opType === node.opType) {

@@ -99,7 +99,7 @@ export function propagate(graph: GraphPlan, factorOf: FactorOf): Propagation {
       node.unbounded !== undefined || factor === undefined ? null : joined(node, taken, factor, layers);
     const finite = reach !== null && [...reach.values()].every((r) => Number.isFinite(r.steepness));
     if (!finite) for (const { reach: before } of taken) end(node.node, before);
-    const result = finite ? reach : new Map([[node.node, { steepness: 1, layers: 0 }]]);
+    const result = finite ? reach : new Map([[sourceName(node, graph), { steepness: 1, layers: 0 }]]);
     for (const key of node.gives) values.set(key, { reach: result, giver: node });
     nodes.push({ node, result: finite ? reach : null, taken: taken.map((v) => v.reach) });
   }
@@ -114,6 +114,13 @@ export function propagate(graph: GraphPlan, factorOf: FactorOf): Propagation {
   if (upper === null) end("output", output);
   const longest = distinct(stretches).sort((a, b) => b.layers - a.layers || a.upper - b.upper);
   return { nodes, output, upper, stretches: longest };
+}
+
+/** A node as a source of change; nodes may be named as inputs are. */
+function sourceName({ node }: GraphNode, { inputs }: GraphPlan): string {
+  let name = node;
+  while (inputs.includes(name)) name = `node ${name}`;
+  return name;
 }
 
 /** ‖(s₁, s₂, …)‖ over the network's inputs; null where a value also depends on a node without a bound. */

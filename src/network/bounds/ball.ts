@@ -36,6 +36,8 @@ export type Tighten = (at: {
 export interface Ball {
   readonly inputs: readonly Box[];
   readonly values: readonly BallValue[];
+  /** The centre itself, one box of a point per input. */
+  readonly points: readonly Box[];
   /** The box at the centre: the value there, rounding included. */
   readonly centre: readonly Box[];
   /** Slopes of each elementwise node's units over the ball. */
@@ -83,7 +85,7 @@ export function ballAround(
     const move = steep === null ? Infinity : reach(steep, taken);
     values.push({ box, move: Math.min(move, farthest(box, centre[k])) });
   });
-  return { inputs: inputs.map((input) => input.box), values, centre, slopes };
+  return { inputs: inputs.map((input) => input.box), values, points, centre, slopes };
 }
 
 function slopesOver(operation: ElementwiseOperation, { lo, hi }: Box): SlopeRange {
@@ -110,12 +112,19 @@ function within({ lo, hi }: Box, centre: Box, spread: Float64Array): Box {
   );
 }
 
-/** What lies in both boxes; both hold the same values, so they meet. */
+/**
+ * What lies in both boxes; both hold the same values, so they meet. Ends of the second that are NaN, where something
+ * overflowed, say nothing.
+ */
 export function intersection(a: Box, b: Box): Box {
   return {
-    lo: a.lo.map((x, i) => Math.max(x, b.lo[i])),
-    hi: a.hi.map((x, i) => Math.min(x, b.hi[i])),
+    lo: a.lo.map((x, i) => Math.max(x, numberOr(b.lo[i], -Infinity))),
+    hi: a.hi.map((x, i) => Math.min(x, numberOr(b.hi[i], Infinity))),
   };
+}
+
+function numberOr(x: number, otherwise: number): number {
+  return Number.isNaN(x) ? otherwise : x;
 }
 
 /** How steep a node is over the ball, or null where that is not known. */
@@ -139,7 +148,8 @@ function reach({ constants, join }: Sensitivity, taken: readonly BallValue[]): n
 }
 
 function farthest({ lo, hi }: Box, centre: Box): number {
-  return rootOfSquares(
+  const most = rootOfSquares(
     Array.from(lo, (l, i) => Math.max(above(hi[i] - centre.lo[i]), above(centre.hi[i] - l), 0)),
   );
+  return numberOr(most, Infinity);
 }

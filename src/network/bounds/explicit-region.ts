@@ -4,7 +4,14 @@ import { matrixFrobeniusUp } from "../../linalg/frobenius.ts";
 import { addUp, gamma, mulUp } from "../../linalg/rounding.ts";
 import type { Network } from "../network.ts";
 import type { Operation } from "../operators/operation.ts";
-import { isExact, type Region, regionOperator, regionRoundings, sizeOf } from "./regions.ts";
+import {
+  isExact,
+  magnitudeOperator,
+  type Region,
+  regionOperator,
+  regionRoundings,
+  sizeOf,
+} from "./regions.ts";
 
 /** Largest matrix written out where its dense parts are at hand, 2²³ entries (64 MiB), and its longest short side. */
 const DENSE_ENTRIES = 2 ** 23;
@@ -29,16 +36,17 @@ function isDense(operation: Operation): boolean {
   );
 }
 
-/** The matrix of a region from one source, with how far it may be (in the Frobenius norm) from the true one. */
-export function regionMatrix(network: Network, region: Region, source: number): RunMatrix {
+/**
+ * The matrix of a region from one source, with how far it may be (in the Frobenius norm) from the true one; null where
+ * it overflows.
+ */
+export function regionMatrix(network: Network, region: Region, source: number): RunMatrix | null {
   const operator = regionOperator(network, region, source);
   const { rows, cols } = operator;
   const entries = explicitMatrix(operator);
   if (isExact(network, region)) return { rows, cols, entries, error: 0 };
-  const magnitudes = explicitMatrix(
-    regionOperator(network, region, source, (part) => part.magnitude ?? part),
-  );
+  const magnitudes = explicitMatrix(magnitudeOperator(network, region, source));
   const g = gamma(regionRoundings(network, region));
   const error = mulUp(mulUp(g, addUp(1, mulUp(4, g))), matrixFrobeniusUp(magnitudes));
-  return { rows, cols, entries, error };
+  return Number.isFinite(error) && entries.every(Number.isFinite) ? { rows, cols, entries, error } : null;
 }

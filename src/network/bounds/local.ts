@@ -5,8 +5,10 @@ import {
   prepareRun,
   type SlopeRange,
 } from "../../linalg/eclipse.ts";
-import { addUp, mulUp, sqrtUp, sumOfSquaresUp } from "../../linalg/rounding.ts";
-import { above, below } from "../enclose.ts";
+import { matrixFrobeniusUp } from "../../linalg/frobenius.ts";
+import { addUp, mulUp, up } from "../../linalg/rounding.ts";
+import { above, below, readBox, UNDERFLOW } from "../enclose.ts";
+import { checkInputs } from "../evaluate.ts";
 import { times } from "../join.ts";
 import { type Network, type Ref, refKey } from "../network.ts";
 import type { Box } from "../operators/operation.ts";
@@ -14,8 +16,17 @@ import { type Ball, ballAround, intersection, type PartFacts, type Tighten } fro
 import type { Norms } from "./norms.ts";
 import { regionOperator } from "./regions.ts";
 import { type LinearForm, movesOf, RunRelaxation } from "./relaxation.ts";
-import { joined, type Steepness, scaled, smaller, steepnessAt, total } from "./steepness.ts";
-import { type DenseRun, steepestSlope, type UpperBound, wholeOf } from "./upper.ts";
+import {
+  joined,
+  type Steepness,
+  scaled,
+  smaller,
+  steepnessAt,
+  takenFrom,
+  total,
+  wholeOf,
+} from "./steepness.ts";
+import { type DenseRun, steepestSlope, type UpperBound } from "./upper.ts";
 
 /** A network's Lipschitz bound over one ball. */
 export interface LocalBound {
@@ -54,8 +65,13 @@ export class LocalBounds {
     this.#output = run === null || run.layers.length < 2 ? null : preparedOutput(run);
   }
 
-  /** The ball of inputs within `radius` (ℓ2) of x, every value bounded. */
+  /**
+   * The ball of inputs within `radius` (ℓ2) of x, every value bounded.
+   * @throws RangeError when x is no input of the network, or the radius negative.
+   */
   around(x: readonly Float64Array[], radius: number): LocalView {
+    checkInputs(this.#network, x);
+    if (!(radius >= 0)) throw new RangeError(`the radius of a ball must not be negative, got ${radius}`);
     const forms: LinearForm[] = [];
     const ball = ballAround(this.#network, x, radius, this.#facts, (at) => this.#tighten(forms, radius, at));
     return new LocalView(this.#network, this.#global, this.#norms, this.#output, ball, forms, radius);
@@ -110,6 +126,7 @@ export class LocalView {
   readonly #output: PreparedOutput | null;
   readonly #forms: readonly LinearForm[];
   readonly #radius: number;
+  readonly #boxes: readonly Box[];
   readonly #results = new Map<number, Steepness>();
   readonly #reached = new Map<string, Steepness>();
 
@@ -127,13 +144,18 @@ export class LocalView {
     this.#norms = norms;
     this.#output = output;
     this.ball = ball;
+    this.#boxes = ball.values.map((value) => value.box);
     this.#forms = forms;
     this.#radius = radius;
   }
 
   /** The Lipschitz bound of all outputs together over the ball. */
   bound(): LocalBound {
-    const taken = this.#network.outputs.map(({ ref }) => ({ ref, steepness: this.#at(ref) }));
+    const taken = takenFrom(
+      this.#network,
+      this.#network.outputs.map(({ ref }) => ref),
+      (ref) => this.#at(ref),
+    );
     const whole = joined(taken, { constants: taken.map(() => 1), join: "euclidean" });
     const run = this.#runSlopes();
     const byRun = run === null ? null : eclipseUpper(this.#output!.prepared, run);
@@ -167,27 +189,16 @@ export class LocalView {
   /** For each output j, the most by which output `label` minus output j falls anywhere in the ball; ∞ if unknown. */
   falls(label: number): Float64Array {
     const [{ ref }] = this.#network.outputs;
-    const { lo, hi } = this.#outputBox(this.ball.values.map((v) => v.box));
-    const centre = this.#outputBox(this.ball.centre);
+    const { lo, hi } = this.#boxOf(ref);
+    const centre = readBox(ref, this.ball.points, this.ball.centre);
     const falls = Float64Array.from({ length: ref.size }, (_, j) =>
-      j === label
-        ? 0
-        : Math.max(0, addUp(Math.max(0, centre.hi[label] - lo[label]), Math.max(0, hi[j] - centre.lo[j]))),
+      j === label ? 0 : addUp(rise(lo[label], centre.hi[label]), rise(centre.lo[j], hi[j])),
     );
     const relaxation = this.#output?.relaxation ?? null;
     const slopes = this.#runSlopes();
     if (relaxation === null || slopes === null || this.#forms.length !== slopes.length) return falls;
     const better = relaxation.falls(this.#forms.at(-1)!, this.#radius, slopes.at(-1)!, label);
     return falls.map((fall, j) => Math.min(fall, better[j]));
-  }
-
-  #outputBox(boxes: readonly Box[]): Box {
-    const [{ ref }] = this.#network.outputs;
-    const { lo, hi } = boxes[ref.node];
-    return {
-      lo: lo.subarray(ref.offset, ref.offset + ref.size),
-      hi: hi.subarray(ref.offset, ref.offset + ref.size),
-    };
   }
 
   /** Slopes of the prepared run over the ball; null without a run or where one is not finite. */
@@ -213,7 +224,7 @@ export class LocalView {
   /** Of a nonlinear node, from what it reads. */
   #computed(k: number): Steepness {
     const node = this.#network.nodes[k];
-    const taken = node.inputs.map((ref) => ({ ref, steepness: this.#at(ref) }));
+    const taken = takenFrom(this.#network, node.inputs, (ref) => this.#at(ref));
     const slopes = this.ball.slopes[k];
     if (slopes !== null) return scaled(taken[0].steepness, steepestSlope(slopes));
     const boxes = node.inputs.map((ref) => this.#boxOf(ref));
@@ -224,11 +235,7 @@ export class LocalView {
   }
 
   #boxOf(ref: Ref): Box {
-    const { lo, hi } = ref.node < 0 ? this.ball.inputs[-1 - ref.node] : this.ball.values[ref.node].box;
-    return {
-      lo: lo.subarray(ref.offset, ref.offset + ref.size),
-      hi: hi.subarray(ref.offset, ref.offset + ref.size),
-    };
+    return readBox(ref, this.ball.inputs, this.#boxes);
   }
 
   /**
@@ -277,8 +284,10 @@ export class LocalView {
       const scaledEntries = entries.map((a, i) => a * slopes[i % cols]);
       // Each product is rounded once; the matrix itself is off by `error`, times the largest slope.
       const largest = slopes.reduce((a, b) => Math.max(a, b), 0);
-      const size = scaledEntries.reduce((s, a) => s + a * a, 0);
-      const rounding = mulUp(2 ** -52, sqrtUp(sumOfSquaresUp(size, rows * cols)));
+      const rounding = addUp(
+        mulUp(2 ** -52, matrixFrobeniusUp(scaledEntries)),
+        mulUp(UNDERFLOW, rows * cols),
+      );
       const off = addUp(mulUp(error, largest), rounding);
       return this.#norms.matrix({ rows, cols, entries: scaledEntries, error: off }) ?? Infinity;
     }
@@ -311,8 +320,10 @@ export class LocalView {
       const weighted = row.entries.map(
         (a, i) => a * Math.max(Math.abs(slopes.min[i]), Math.abs(slopes.max[i])),
       );
-      const square = weighted.reduce((s, a) => s + a * a, 0);
-      const norm = addUp(sqrtUp(sumOfSquaresUp(square, 2 * weighted.length)), mulUp(row.error, steepest));
+      if (!isBounded(slopes)) return Infinity;
+      // Each entry is a product that was rounded once.
+      const size = addUp(mulUp(matrixFrobeniusUp(weighted), 1 + 2 ** -51), mulUp(UNDERFLOW, weighted.length));
+      const norm = addUp(size, mulUp(row.error, steepest));
       return mulUp(norm, before);
     });
     return terms.reduce((a, b) => addUp(a, b), 0);
@@ -327,6 +338,11 @@ function differences(size: number, label: number): Float64Array {
     rows[i * size + j] = -1;
   });
   return rows;
+}
+
+/** How far b may lie above a, rounded up. */
+function rise(a: number, b: number): number {
+  return up(Math.max(0, b - a));
 }
 
 function isBounded({ min, max }: SlopeRange): boolean {

@@ -75,7 +75,9 @@ export class Norms {
   /** σ₁ of a matrix that was computed. */
   matrix({ entries, rows, cols, error }: RunMatrix): number | null {
     const norm = this.#taken(spectralNorm(dense(entries, rows, cols), this.#options()));
-    return norm === null ? null : error === 0 ? norm : addUp(norm, error);
+    if (norm === null || error === 0) return norm;
+    const sum = addUp(norm, error);
+    return Number.isFinite(sum) ? sum : null;
   }
 
   #options() {

@@ -99,28 +99,59 @@ export function regionCost(network: Network, region: Region): number {
   return region.nodes.reduce((sum, k) => sum + affineCost(affineAt(network, k)!), 0);
 }
 
-/** Roundings on the longest way through the region: what `LinearPart.roundings` is for one part. */
+/** Far more than 2⁵³ times what underflow can add to an entry. */
+const UNDERFLOW = 2 ** -900;
+
+/**
+ * The region's map with |A| for every part A, each result a little larger: rounding errors are relative to it, those
+ * of underflow too.
+ */
+export function magnitudeOperator(network: Network, region: Region, source: number): LinearOperator {
+  const enlarged = (y: Float64Array) => y.map((a) => a + UNDERFLOW);
+  return regionOperator(network, region, source, (part) => {
+    const size = part.magnitude ?? part;
+    return {
+      rows: part.rows,
+      cols: part.cols,
+      apply: (x) => enlarged(size.apply(x)),
+      adjoint: (y) => enlarged(size.adjoint(y)),
+    };
+  });
+}
+
+/**
+ * Roundings on the longest way through the region, of its products and of those of its adjoint: what
+ * `LinearPart.roundings` is for one part. The adjoint adds up what the rows of a part, and what several parts, take
+ * from one entry, also where entries are only copied.
+ */
 export function regionRoundings(network: Network, region: Region): number {
+  const readers = new Map<number, number>();
+  const refs = region.nodes.flatMap((k) => network.nodes[k].inputs);
+  for (const { node } of [region.sink, ...refs]) readers.set(node, (readers.get(node) ?? 0) + 1);
   const most = new Map<number, number>();
+  const at = ({ node }: Ref) => (most.get(node) ?? 0) + readers.get(node)!;
   for (const k of region.nodes) {
     const { parts } = affineAt(network, k)!;
-    const before = parts.map((part, i) => (most.get(network.nodes[k].inputs[i].node) ?? 0) + part.roundings);
+    const before = parts.map((part, i) => at(network.nodes[k].inputs[i]) + part.roundings + part.rows);
     most.set(k, Math.max(...before) + parts.length - 1);
   }
-  return most.get(region.sink.node) ?? 0;
+  return at(region.sink);
 }
 
 /** True when the region's products with unit vectors are its matrix, without rounding. */
 export function isExact(network: Network, region: Region): boolean {
-  const computing = region.nodes.filter((k) =>
-    affineAt(network, k)!.parts.some((part) => part.roundings > 0),
-  );
-  const joins = region.nodes.some((k) => affineAt(network, k)!.parts.length > 1);
-  return (
-    !joins &&
-    computing.length <= 1 &&
-    computing.every((k) => affineAt(network, k)!.parts[0].exactEntries === true)
-  );
+  const parts = region.nodes.map((k) => affineAt(network, k)!.parts);
+  if (parts.some((several) => several.length > 1)) return false;
+  const [first, ...rest] = parts.flatMap(([part], i) => (part.roundings > 0 ? [i] : []));
+  if (first === undefined) return true;
+  // Copies before it would add up entries of its rows.
+  const before = parts.slice(0, first).every(([part]) => movesOnly(part));
+  return rest.length === 0 && parts[first][0].exactEntries === true && before;
+}
+
+/** True when entries are moved, each to one place at most. */
+export function movesOnly(part: LinearPart): boolean {
+  return part.norm !== undefined && part.roundings === 0 && part.norm({}).upper === 1;
 }
 
 /**

@@ -1,8 +1,9 @@
 import { kernels } from "../../kernels/index.ts";
 import type { RowBlock } from "../../kernels/types.ts";
 import type { RunMatrix, SlopeRange } from "../../linalg/eclipse.ts";
+import { matrixFrobeniusUp } from "../../linalg/frobenius.ts";
 import { addUp, gamma, mulUp, sqrtUp } from "../../linalg/rounding.ts";
-import { above, below } from "../enclose.ts";
+import { above, below, UNDERFLOW } from "../enclose.ts";
 import type { Box } from "../operators/operation.ts";
 
 /**
@@ -14,29 +15,35 @@ export interface LinearForm {
   readonly gram: Float64Array;
   /** √diag rounded up: norms of B's rows. */
   readonly rows: Float64Array;
-  /** Σ|w||s|… along the layers, which bounds rounding: |fl(BBᵀ) − BBᵀ|ᵢⱼ ≤ γ·qᵢ·qⱼ. */
+  /** Σ|w||s|… along the layers, at least 2⁻⁴⁰⁰, which bounds rounding and underflow: |fl(BBᵀ) − BBᵀ|ᵢⱼ ≤ γ·qᵢ·qⱼ. */
   readonly q: Float64Array;
   /** Products and sums behind one entry of the Gram matrix. */
   readonly terms: number;
   readonly rest: Box;
 }
 
+/** The least q, and what is added to each |w||s|: far above underflow, and far below what a network computes with. */
+const LEAST_Q = 2 ** -400;
+const LEAST_WEIGHT = 2 ** -1022;
+
 /** The dense layers of a run that starts at the network's input, prepared for many balls. */
 export class RunRelaxation {
   readonly #layers: readonly RunMatrix[];
-  readonly #blocks: readonly RowBlock[];
   readonly #first: LinearForm;
 
   /** @param layers exact matrices (error 0), the first acting on the network's input. */
   constructor(layers: readonly RunMatrix[]) {
     this.#layers = layers;
-    this.#blocks = layers.map(({ entries, rows, cols }) => loaded(entries, rows, cols));
-    const [{ rows, cols }] = layers;
-    const gram = symmetric(kernels().gramMatrix(this.#blocks[0], 1), rows);
-    const square = (i: number) => mulUp(gram[i * rows + i], 1 + 4 * gamma(cols + 2));
-    const norms = Float64Array.from({ length: rows }, (_, i) => sqrtUp(square(i)));
+    const [{ rows, cols, entries }] = layers;
+    const block = loaded(entries, rows, cols);
+    const gram = symmetric(kernels().gramMatrix(block, 1), rows);
+    block.release();
+    const norms = Float64Array.from({ length: rows }, (_, i) =>
+      matrixFrobeniusUp(entries.subarray(i * cols, (i + 1) * cols)),
+    );
+    const q = norms.map((n) => Math.max(n, LEAST_Q));
     const rest = { lo: new Float64Array(rows), hi: new Float64Array(rows) };
-    this.#first = { gram, rows: norms, q: norms, terms: cols + 2, rest };
+    this.#first = { gram, rows: norms, q, terms: cols + 2, rest };
   }
 
   /** How far the first layer's pre-activations move. */
@@ -58,7 +65,7 @@ export class RunRelaxation {
       for (let j = 0; j < cols; j++) {
         const a = entries[i * cols + j] * middle[j];
         scaled[i * cols + j] = a;
-        q[i] += Math.abs(a) * before.q[j];
+        q[i] += (Math.abs(a) + LEAST_WEIGHT) * before.q[j];
       }
     }
     const block = loaded(scaled, rows, cols);
@@ -73,7 +80,7 @@ export class RunRelaxation {
     product.release();
     const terms = before.terms + 2 * cols + 4;
     const slack = 1 + 4 * gamma(cols + 4);
-    for (let i = 0; i < rows; i++) q[i] = mulUp(q[i], slack);
+    for (let i = 0; i < rows; i++) q[i] = Math.max(mulUp(q[i], slack), LEAST_Q);
     const error = 2 * gamma(terms);
     const norms = Float64Array.from({ length: rows }, (_, i) =>
       sqrtUp(addUp(Math.max(gram[i * rows + i], 0), mulUp(error, mulUp(q[i], q[i])))),
@@ -106,21 +113,24 @@ export class RunRelaxation {
       let low = 0;
       let high = 0;
       let size = 0;
+      let still = true;
       for (let j = 0; j < cols; j++) {
         const a = entries[i * cols + j];
-        if (lo[j] === 0 && hi[j] === 0) continue;
+        if (a === 0 || (lo[j] === 0 && hi[j] === 0)) continue;
+        still = false;
         low += a * (a > 0 ? lo[j] : hi[j]);
         high += a * (a > 0 ? hi[j] : lo[j]);
         size += Math.abs(a) * Math.max(-lo[j], hi[j]);
       }
-      out.lo[i] = low === 0 && size === 0 ? 0 : below(low - g * size);
-      out.hi[i] = high === 0 && size === 0 ? 0 : above(high + g * size);
+      const error = addUp(mulUp(g, size), UNDERFLOW);
+      out.lo[i] = still ? 0 : below(low - error);
+      out.hi[i] = still ? 0 : above(high + error);
     }
     return out;
   }
 }
 
-/** The most by which w·(activation) can fall. */
+/** The most by which w·(activation) can fall; ∞ where something overflows. */
 function fallOf(
   w: Float64Array,
   before: LinearForm,
@@ -138,14 +148,16 @@ function fallOf(
     let row = 0;
     for (let j = 0; j < n; j++) row += before.gram[i * n + j] * scaled[j];
     square += scaled[i] * row;
-    q += Math.abs(scaled[i]) * before.q[i];
+    q += (Math.abs(scaled[i]) + LEAST_WEIGHT) * before.q[i];
     low += w[i] * (w[i] > 0 ? bent.lo[i] : bent.hi[i]);
     size += Math.abs(w[i]) * Math.max(-bent.lo[i], bent.hi[i]);
   }
   // Both sums of magnitudes are themselves rounded, and each weight is a rounded difference: γ twice over covers it.
   const g = 4 * gamma(before.terms + 2 * n + 8);
-  const norm = sqrtUp(addUp(Math.max(square, 0), mulUp(g, mulUp(q, q))));
-  return addUp(mulUp(norm, radius), addUp(Math.max(-low, 0), mulUp(g, size)));
+  const most = Math.max(q, LEAST_Q);
+  const norm = sqrtUp(addUp(Math.max(square, 0), mulUp(g, mulUp(most, most))));
+  const fall = addUp(mulUp(norm, radius), addUp(Math.max(-low, 0), addUp(mulUp(g, size), UNDERFLOW)));
+  return Number.isNaN(fall) ? Infinity : fall;
 }
 
 /** Moves of pre-activations over the ball: ±‖row‖·radius and the rest. */
@@ -180,8 +192,9 @@ function deviation(form: LinearForm, radius: number, { min, max }: SlopeRange, m
           Math.min(below(min[i] - s) * moves.hi[i], above(max[i] - s) * moves.lo[i], 0),
           Math.max(above(max[i] - s) * moves.hi[i], below(min[i] - s) * moves.lo[i], 0),
         ];
-    out.lo[i] = a === 0 && down === 0 ? 0 : below(below(a) + below(down));
-    out.hi[i] = b === 0 && up === 0 ? 0 : above(above(b) + above(up));
+    const still = fixed && (s === 0 || (form.rest.lo[i] === 0 && form.rest.hi[i] === 0));
+    out.lo[i] = still ? 0 : below(below(a) + below(down));
+    out.hi[i] = still ? 0 : above(above(b) + above(up));
   }
   return out;
 }

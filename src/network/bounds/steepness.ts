@@ -33,17 +33,51 @@ export function ofInput(network: Network, index: number): Steepness {
 export interface Taken {
   readonly ref: Ref;
   readonly steepness: Steepness;
+  /** Of all of the result it is a stretch of, where that is steeper: what disjoint stretches share. */
+  readonly whole?: Steepness;
+}
+
+/** The values of a join, with what is known of the results that several of them are stretches of. */
+export function takenFrom(
+  network: Network,
+  refs: readonly Ref[],
+  at: (ref: Ref) => Steepness,
+): readonly Taken[] {
+  return refs.map((ref) => {
+    const shared = refs.some((other) => other.node === ref.node && refKey(other) !== refKey(ref));
+    return { ref, steepness: at(ref), ...(shared ? { whole: at(wholeOf(network, ref.node)) } : {}) };
+  });
 }
 
 /**
  * What a join with these constants makes of what it takes. Disjoint stretches of one node's result are bounded
- * together; overlapping ones count on their own.
+ * together, by the steepness of the whole result, or each on its own, whichever is less; overlapping ones on their
+ * own.
  */
-export function joined(taken: readonly Taken[], { constants, join }: Sensitivity): Steepness {
+export function joined(taken: readonly Taken[], sensitivity: Sensitivity): Steepness {
+  const givers = taken.map(({ ref }) => (overlaps(ref, taken) ? refKey(ref) : ref.node));
+  const together = joinedBy(
+    taken.map(({ ref, steepness, whole = steepness }) => ({ ref, steepness: whole })),
+    givers,
+    sensitivity,
+  );
+  if (taken.every((t) => t.whole === undefined)) return together;
+  const apart = joinedBy(
+    taken,
+    taken.map(({ ref }) => refKey(ref)),
+    sensitivity,
+  );
+  return smaller(together, apart);
+}
+
+function joinedBy(
+  taken: readonly Taken[],
+  givers: readonly unknown[],
+  { constants, join }: Sensitivity,
+): Steepness {
   const vectors = taken.flatMap((t) => t.steepness ?? []);
   const [first] = vectors;
   if (first === undefined || vectors.length < taken.length) return null;
-  const givers = taken.map(({ ref }) => (overlaps(ref, taken) ? refKey(ref) : ref.node));
   const result = first.map((_, i) => {
     const terms = taken.map(({ ref }, t) => ({
       giver: givers[t],
@@ -63,6 +97,12 @@ function overlaps(ref: Ref, taken: readonly Taken[]): boolean {
     const meet = other.offset < ref.offset + ref.size && ref.offset < other.offset + other.size;
     return other.node === ref.node && !same && meet;
   });
+}
+
+/** A whole result or input as a reference. */
+export function wholeOf(network: Network, node: number): Ref {
+  const size = node < 0 ? network.inputs[-1 - node].size : network.nodes[node].size;
+  return { node, offset: 0, size };
 }
 
 /** The steepness a reference reads. */

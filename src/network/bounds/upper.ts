@@ -6,8 +6,26 @@ import { type Network, type NetworkNode, type Ref, refKey } from "../network.ts"
 import type { AffineOperation, ElementwiseOperation, Sensitivity } from "../operators/operation.ts";
 import { isSmall, regionMatrix } from "./explicit-region.ts";
 import type { Norms } from "./norms.ts";
-import { pathPart, type Region, regionCost, regionOf, regionOperator, regionRoundings } from "./regions.ts";
-import { joined, type Steepness, scaled, smaller, steepnessAt, total } from "./steepness.ts";
+import {
+  magnitudeOperator,
+  movesOnly,
+  pathPart,
+  type Region,
+  regionCost,
+  regionOf,
+  regionOperator,
+  regionRoundings,
+} from "./regions.ts";
+import {
+  joined,
+  type Steepness,
+  scaled,
+  smaller,
+  steepnessAt,
+  takenFrom,
+  total,
+  wholeOf,
+} from "./steepness.ts";
 
 /** Norms known beforehand, from an audit: of the one part of an affine node. */
 export type KnownNorm = (node: NetworkNode) => number | undefined;
@@ -60,7 +78,11 @@ export class UpperBound {
     this.#runEnds = this.#findRunEnds();
     for (const node of network.nodes) this.#results.push(this.#node(node));
     this.results = this.#results;
-    const taken = network.outputs.map(({ ref }) => ({ ref, steepness: this.at(ref) }));
+    const taken = takenFrom(
+      network,
+      network.outputs.map(({ ref }) => ref),
+      (ref) => this.at(ref),
+    );
     this.output = joined(taken, { constants: taken.map(() => 1), join: "euclidean" });
   }
 
@@ -110,7 +132,7 @@ export class UpperBound {
 
   #node(node: NetworkNode): Steepness {
     const { operation } = node;
-    const taken = node.inputs.map((ref) => ({ ref, steepness: this.#before(node, ref) }));
+    const taken = takenFrom(this.network, node.inputs, (ref) => this.#before(node, ref));
     if (taken.some((t) => t.steepness === null)) return null;
     switch (operation.kind) {
       case "affine": {
@@ -195,12 +217,11 @@ export class UpperBound {
     y[label] = 1;
     y[j] = -1;
     const entries = regionOperator(this.network, region, source).adjoint(y);
-    const magnitudes = regionOperator(this.network, region, source, (part) => part.magnitude ?? part).adjoint(
-      y.map(Math.abs),
-    );
+    const magnitudes = magnitudeOperator(this.network, region, source).adjoint(y.map(Math.abs));
     const terms = regionRoundings(this.network, region) + ref.size + entries.length;
     const error = mulUp(mulUp(2, gamma(terms)), frobeniusNorm(magnitudes).upper);
-    const row = { entries, error, norm: addUp(frobeniusNorm(entries).upper, error) };
+    const norm = addUp(frobeniusNorm(entries).upper, error);
+    const row = { entries, error, norm: Number.isNaN(norm) ? Infinity : norm };
     this.#pairRows.set(key, row);
     return row;
   }
@@ -284,12 +305,6 @@ export class UpperBound {
   }
 }
 
-/** A whole result or input as a reference. */
-export function wholeOf(network: Network, node: number): Ref {
-  const size = node < 0 ? network.inputs[-1 - node].size : network.nodes[node].size;
-  return { node, offset: 0, size };
-}
-
 /** Slopes of every unit over the whole line. */
 export function globalSlopes(operation: ElementwiseOperation, size: number): SlopeRange {
   const min = new Float64Array(size);
@@ -301,10 +316,6 @@ export function globalSlopes(operation: ElementwiseOperation, size: number): Slo
 /** The largest |slope|. */
 export function steepestSlope({ min, max }: SlopeRange): number {
   return max.reduce((m, s, i) => Math.max(m, Math.abs(s), Math.abs(min[i])), 0);
-}
-
-function movesOnly(part: AffineOperation["parts"][number]): boolean {
-  return part.norm !== undefined && part.roundings === 0 && part.norm({}).upper === 1;
 }
 
 /** True when no output row is fed by two parts: a concatenation. */

@@ -4,7 +4,7 @@ import { matrixFrobeniusUp } from "../../linalg/frobenius.ts";
 import type { ConvolutionGeometry } from "../../linalg/geometry.ts";
 import type { LinearOperator } from "../../linalg/operator.ts";
 import { reshapedFactorUp } from "../../linalg/reshaped.ts";
-import { addUp, down, gamma, mulUp, sqrtUp, sumOfSquaresUp } from "../../linalg/rounding.ts";
+import { addUp, down, gamma, mulUp, scaleToUnit, sqrtUp, sumOfSquaresUp, up } from "../../linalg/rounding.ts";
 import { spectralNorm } from "../../linalg/spectral-norm.ts";
 import { sizeOf } from "./index-maps.ts";
 import type { Diagonal, LinearPart } from "./operation.ts";
@@ -49,7 +49,11 @@ export function convolutionPart(
       return magnitude;
     },
     roundings: width + SPLIT + roundings,
-    rowNorms: () => repeated(transposed ? columnNorms(forward) : channelNorms(forward), batch),
+    rowNorms: () => {
+      const norms = transposed ? columnNorms(forward) : channelNorms(forward);
+      const grown = addUp(1, 2 * gamma(roundings));
+      return repeated(roundings === 0 ? norms : norms.map((n) => mulUp(n, grown)), batch);
+    },
     norm: (options) => withKernelError(spectralNorm(forward, options), forward, roundings),
     ...(roundings === 0 ? { exactEntries: true as const } : {}),
     scaleRows: (diagonal) => {
@@ -67,7 +71,9 @@ function withKernelError(
 ): Bound {
   if (roundings === 0) return bound;
   const { strides, dilations } = geometry;
-  const most = mulUp(reshapedFactorUp(kernelShape.slice(2), strides, dilations), matrixFrobeniusUp(kernel));
+  // Computed entries may have underflowed.
+  const size = addUp(matrixFrobeniusUp(kernel), kernel.length * 2 ** -900);
+  const most = mulUp(reshapedFactorUp(kernelShape.slice(2), strides, dilations), size);
   const off = mulUp(2 * gamma(roundings), most);
   return {
     ...bound,
@@ -166,15 +172,20 @@ function columnNorms({
   const pixels = classes(inputSize, strides, (axis, p) => p + padding[axis][0]);
   const count = sizeOf(strides);
   const height = out / groups;
+  const scale = scaleToUnit(kernel.reduce((m, a) => Math.max(m, Math.abs(a)), 0) || 1);
   const squares = new Float64Array(channelsIn * count);
   for (let o = 0; o < out; o++) {
     const first = Math.floor(o / height) * perGroup;
     for (let i = 0; i < perGroup; i++) {
       const from = (o * perGroup + i) * taps.length;
-      for (let q = 0; q < taps.length; q++) squares[(first + i) * count + taps[q]] += kernel[from + q] ** 2;
+      for (let q = 0; q < taps.length; q++)
+        squares[(first + i) * count + taps[q]] += (kernel[from + q] * scale) ** 2;
     }
   }
-  const roots = squares.map((s) => sqrtUp(sumOfSquaresUp(s, height * taps.length)));
+  // What underflows in squares is far below 2⁻⁵⁰⁰ of the largest entry.
+  const roots = squares.map((s) =>
+    up(sqrtUp(addUp(sumOfSquaresUp(s, height * taps.length), 2 ** -500)) / scale),
+  );
   const norms = new Float64Array(channelsIn * pixels.length);
   for (let c = 0; c < channelsIn; c++) {
     for (let p = 0; p < pixels.length; p++) norms[c * pixels.length + p] = roots[c * count + pixels[p]];

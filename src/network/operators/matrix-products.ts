@@ -1,12 +1,10 @@
 import type { RowBlock } from "../../kernels/types.ts";
 import { dense } from "../../linalg/dense.ts";
-import { matrixFrobeniusUp } from "../../linalg/frobenius.ts";
 import type { LinearOperator } from "../../linalg/operator.ts";
 import { directSum } from "../../linalg/operators.ts";
-import { addUp, gamma, mulUp } from "../../linalg/rounding.ts";
 import { spectralNorm } from "../../linalg/spectral-norm.ts";
 import type { LinearPart } from "./operation.ts";
-import { densePart, heldBlock, widened } from "./parts.ts";
+import { densePart, heldBlock, matrixRowNorms, widened } from "./parts.ts";
 
 /** How the vectors that one matrix acts on lie: one after another, or as the columns of a row-major matrix. */
 export type Lie = "rows" | "columns";
@@ -126,10 +124,7 @@ function blockOperator(products: MatrixProducts, entries: Float64Array): LinearO
 }
 
 function rowNorms({ matrices, rows, cols, uses, count, results, roundings }: MatrixProducts): Float64Array {
-  const grown = addUp(1, 2 * gamma(roundings));
-  const each = Float64Array.from({ length: matrices.length / cols }, (_, r) =>
-    mulUp(matrixFrobeniusUp(matrices.subarray(r * cols, (r + 1) * cols)), grown),
-  );
+  const each = matrixRowNorms(matrices, matrices.length / cols, cols, roundings);
   const norms = new Float64Array(rows * count * uses.length);
   let at = 0;
   for (const { matrix } of uses) {

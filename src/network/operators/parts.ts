@@ -269,7 +269,9 @@ function heldOperator(entries: Float64Array, rows: number, cols: number): Linear
 /** The bound of the true matrix from that of the computed one: entries are off by `roundings` roundings each. */
 export function widened(bound: Bound, entries: Float64Array, roundings: number): Bound {
   if (roundings === 0) return bound;
-  const off = mulUp(2 * gamma(roundings), matrixFrobeniusUp(entries));
+  // Computed entries may have underflowed.
+  const size = addUp(matrixFrobeniusUp(entries), entries.length * 2 ** -900);
+  const off = mulUp(2 * gamma(roundings), size);
   return {
     ...bound,
     lower: Math.max(0, down(bound.lower - off)),
@@ -299,11 +301,19 @@ export function densePart(entries: Float64Array, rows: number, cols: number, rou
     roundings: Math.max(rows, cols) + roundings,
     norm: (options) => widened(spectralNorm(dense(entries, rows, cols), options), entries, roundings),
     ...(roundings === 0 ? { exactEntries: true as const } : {}),
-    rowNorms: () =>
-      Float64Array.from({ length: rows }, (_, r) => {
-        let sum = 0;
-        for (let j = r * cols; j < (r + 1) * cols; j++) sum += entries[j] * entries[j];
-        return up(sqrtUp(sumOfSquaresUp(sum, cols + 2 * roundings)));
-      }),
+    rowNorms: () => matrixRowNorms(entries, rows, cols, roundings),
   };
+}
+
+/** ℓ2 norms of a row-major matrix's rows, whose entries went through so many roundings, rounded up. */
+export function matrixRowNorms(
+  entries: Float64Array,
+  rows: number,
+  cols: number,
+  roundings: number,
+): Float64Array {
+  const grown = roundings === 0 ? 1 : addUp(1, 2 * gamma(roundings));
+  return Float64Array.from({ length: rows }, (_, r) =>
+    mulUp(matrixFrobeniusUp(entries.subarray(r * cols, (r + 1) * cols)), grown),
+  );
 }
