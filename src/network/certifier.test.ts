@@ -148,6 +148,15 @@ it("ties have radius 0", async () => {
   expect(certifier.certify(Float64Array.of(-1, -2), 0).radius).toBe(0);
 });
 
+it("a network with a weight that is no number has no bound", async () => {
+  const { initializers = [], ...rest } = linear(false);
+  const broken = await importModel({
+    ...rest,
+    initializers: [{ ...initializers[0], data: new Float32Array(24).fill(NaN) }, initializers[1]],
+  });
+  await expect(makeCertifier(broken, options("global"))).rejects.toThrow("no finite Lipschitz bound");
+});
+
 it("what cannot be certified says why", async () => {
   const product: TestModel = {
     opset: 13,

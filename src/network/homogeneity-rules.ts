@@ -2,7 +2,7 @@ import type { OnnxNode } from "../formats/onnx/types.ts";
 import { floatAttribute, intAttribute, stringAttribute } from "./attributes.ts";
 import { fusedActivation } from "./fused-activation.ts";
 import { type Obstacle, sameScale, type Visit } from "./homogeneity-visit.ts";
-import { isKnownDomain } from "./operators/table.ts";
+import { isKnownDomain } from "./operators/domain.ts";
 
 /**
  * How an operator passes multipliers on. With its inputs multiplied as they are, and its additive constants

@@ -8,6 +8,7 @@ import type { InputShapes } from "./input-shapes.ts";
 import { effectiveNodes } from "./live-nodes.ts";
 import { type MaxMinPair, maxMinPairs } from "./max-min.ts";
 import { type Network, NetworkError, type NetworkInput, type NetworkNode, type Ref } from "./network.ts";
+import { isKnownDomain } from "./operators/domain.ts";
 import type { BoundInput } from "./operators/rule.ts";
 import { ruleOf } from "./operators/table.ts";
 import { isRead, Scope } from "./scope.ts";
@@ -26,6 +27,9 @@ export interface ImportOptions {
 }
 
 const DEFAULT_MEMORY = 2 * 2 ** 30;
+
+/** Operators that look at no numbers of their inputs. */
+const SHAPE_ONLY: ReadonlySet<string> = new Set(["Shape", "Size", "Constant"]);
 
 /** A value while the graph is walked: computed from the network's input, constant, or not known before it runs. */
 type Found =
@@ -154,9 +158,10 @@ class Importer {
   async #visit(frame: Frame, node: OnnxNode): Promise<void> {
     const { scope } = frame;
     const whole = node.outputs.map((name) => (name === "" ? undefined : scope.value(name)));
-    const shapeOnly = node.opType === "Shape" || node.opType === "Size" || node.opType === "Constant";
+    const known = isKnownDomain(node);
+    const shapeOnly = known && SHAPE_ONLY.has(node.opType);
     const inputs = node.inputs.map((name) => (name === "" ? undefined : this.#lookup(frame, name)));
-    if (node.opType === "If") return this.#branch(frame, node);
+    if (node.opType === "If" && known) return this.#branch(frame, node);
     const signal = !shapeOnly && inputs.some((f) => f?.kind === "signal");
     const unknown = shapeOnly ? undefined : inputs.find((f) => f?.kind === "unknown");
     // Contents known from shape arithmetic need no operation; neither do values nobody can compute yet.

@@ -1,6 +1,5 @@
 import type { OnnxNode } from "../formats/onnx/types.ts";
-import { INTERNAL_DOMAIN } from "./operators/internal.ts";
-import { isKnownDomain } from "./operators/table.ts";
+import { INTERNAL_DOMAIN, isKnownDomain } from "./operators/domain.ts";
 
 /**
  * Max and Min of the same two values: sorting pairs (MaxMin, GroupSort of size 2; Anil, Lucas & Grosse 2019,

@@ -1,6 +1,7 @@
 import type { TensorEntry } from "../formats/model.ts";
 import type { OnnxGraph, OnnxNode } from "../formats/onnx/types.ts";
 import { subgraphsOf, tensorAttribute } from "./attributes.ts";
+import { isKnownDomain } from "./operators/domain.ts";
 import type { GraphShapes } from "./shapes/infer.ts";
 import { agreement, type Shape, type Value } from "./shapes/value.ts";
 
@@ -15,6 +16,10 @@ const RANDOM = /^(Random|Bernoulli$|Multinomial$)/;
 
 /** Operators that look only at shapes: constants as far as the network's values are concerned. */
 const SHAPE_ONLY: ReadonlySet<string> = new Set(["Shape", "Size"]);
+
+function isConstant(node: OnnxNode): boolean {
+  return node.opType === "Constant" && isKnownDomain(node);
+}
 
 /** Names of a graph resolved: which value is constant, who makes it, where its numbers are stored. */
 export class Scope {
@@ -50,7 +55,7 @@ export class Scope {
 
   /** True when a node's outputs do not depend on the network's inputs (other than on their shapes). */
   isConstantNode(node: OnnxNode): boolean {
-    if (node.opType === "Constant" || SHAPE_ONLY.has(node.opType)) return true;
+    if (isConstant(node) || (SHAPE_ONLY.has(node.opType) && isKnownDomain(node))) return true;
     if (RANDOM.test(node.opType) || subgraphsOf(node).length > 0) return false;
     const inputs = node.inputs.filter((name) => name !== "");
     return inputs.length > 0 && inputs.every((name) => this.isConstant(name));
@@ -75,7 +80,7 @@ export class Scope {
     const own = this.graph.initializers.get(name);
     if (own !== undefined) return own;
     const node = this.#producers.get(name);
-    if (node !== undefined) return node.opType === "Constant" ? tensorAttribute(node, "value") : undefined;
+    if (node !== undefined) return isConstant(node) ? tensorAttribute(node, "value") : undefined;
     return this.#formal.has(name) ? undefined : this.parent?.tensor(name);
   }
 

@@ -1,7 +1,6 @@
 import type { OnnxAttribute, OnnxNode } from "../formats/onnx/types.ts";
 import { floatAttribute } from "./attributes.ts";
-import { INTERNAL_DOMAIN } from "./operators/internal.ts";
-import { isKnownDomain } from "./operators/table.ts";
+import { INTERNAL_DOMAIN, isKnownDomain } from "./operators/domain.ts";
 import type { Scope } from "./scope.ts";
 import { knownContents } from "./shapes/value.ts";
 

@@ -1,6 +1,7 @@
-import type { Guarantee } from "../../linalg/bound.ts";
+import type { Bound, Guarantee } from "../../linalg/bound.ts";
 import { dense } from "../../linalg/dense.ts";
 import type { RunMatrix } from "../../linalg/eclipse.ts";
+import { NonFiniteError } from "../../linalg/errors.ts";
 import type { LinearOperator } from "../../linalg/operator.ts";
 import { deriveSeed } from "../../linalg/random.ts";
 import { addUp } from "../../linalg/rounding.ts";
@@ -48,8 +49,8 @@ export class Norms {
   part(part: LinearPart): number | null {
     // A matrix at hand is cheap to bound closely; a convolution is not.
     const { gap, ...options } = this.#options();
-    if (part.norm !== undefined)
-      return this.#taken(part.norm("entries" in part ? { ...options, gap } : options));
+    const wanted = "entries" in part ? { ...options, gap } : options;
+    if (part.norm !== undefined) return this.#taken(() => part.norm!(wanted));
     return this.operator(part) ?? rootOfSquares([...part.rowNorms()]);
   }
 
@@ -57,7 +58,7 @@ export class Norms {
   operator(operator: LinearOperator): number | null {
     if (this.settings.guarantee === "proof") return null;
     const { gap: _, ...options } = this.#options();
-    return this.#taken(spectralNorm(operator, options));
+    return this.#taken(() => spectralNorm(operator, options));
   }
 
   /**
@@ -74,7 +75,7 @@ export class Norms {
 
   /** σ₁ of a matrix that was computed. */
   matrix({ entries, rows, cols, error }: RunMatrix): number | null {
-    const norm = this.#taken(spectralNorm(dense(entries, rows, cols), this.#options()));
+    const norm = this.#taken(() => spectralNorm(dense(entries, rows, cols), this.#options()));
     if (norm === null || error === 0) return norm;
     const sum = addUp(norm, error);
     return Number.isFinite(sum) ? sum : null;
@@ -85,14 +86,22 @@ export class Norms {
     return { guarantee, failureProbability, gap, seed: deriveSeed(seed, this.#calls++) };
   }
 
-  #taken(bound: {
-    readonly upper: number | null;
-    readonly guarantee: Guarantee;
-    readonly failureProbability?: number;
-  }) {
+  /** The upper end, its chance counted; null where there is no finite one, as for weights that are not finite. */
+  #taken(compute: () => Bound): number | null {
+    const bound = finiteOr(compute);
+    if (bound === null) return null;
     const { upper, guarantee, failureProbability = 0 } = bound;
     if (failureProbability > 0) this.#chance = addUp(this.#chance, failureProbability);
     if (guarantee === "probable") this.#weakest = "probable";
     return upper !== null && Number.isFinite(upper) ? upper : null;
+  }
+}
+
+function finiteOr(compute: () => Bound): Bound | null {
+  try {
+    return compute();
+  } catch (error) {
+    if (error instanceof NonFiniteError) return null;
+    throw error;
   }
 }

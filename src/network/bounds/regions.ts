@@ -150,8 +150,14 @@ export function isExact(network: Network, region: Region): boolean {
 }
 
 /** True when entries are moved, each to one place at most. */
-export function movesOnly(part: LinearPart): boolean {
+function movesOnly(part: LinearPart): boolean {
   return part.norm !== undefined && part.roundings === 0 && part.norm({}).upper === 1;
+}
+
+/** True when a part before or behind another changes its norm by one known number: moves, multiples of the identity. */
+export function keepsRatios(part: LinearPart): boolean {
+  const factors = part.diagonal?.factors;
+  return factors?.every((f) => Math.abs(f) === Math.abs(factors[0])) === true || movesOnly(part);
 }
 
 /**

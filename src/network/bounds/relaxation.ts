@@ -2,6 +2,7 @@ import { kernels } from "../../kernels/index.ts";
 import type { RowBlock } from "../../kernels/types.ts";
 import type { RunMatrix, SlopeRange } from "../../linalg/eclipse.ts";
 import { matrixFrobeniusUp } from "../../linalg/frobenius.ts";
+import { transpose } from "../../linalg/matrix.ts";
 import { addUp, gamma, mulUp, sqrtUp } from "../../linalg/rounding.ts";
 import { above, below, UNDERFLOW } from "../enclose.ts";
 import type { Box } from "../operators/operation.ts";
@@ -73,7 +74,7 @@ export class RunRelaxation {
     const left = new Float64Array(rows * cols);
     block.applyBlock(before.gram, cols, left);
     const product = loaded(left, rows, cols);
-    const transposed = transposedOf(scaled, rows, cols);
+    const transposed = transpose(scaled, rows, cols);
     const gram = new Float64Array(rows * rows);
     product.applyBlock(transposed, rows, gram);
     block.release();
@@ -208,10 +209,4 @@ function loaded(entries: Float64Array, rows: number, cols: number): RowBlock {
 function symmetric(lower: Float64Array, n: number): Float64Array {
   for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) lower[j * n + i] = lower[i * n + j];
   return lower;
-}
-
-function transposedOf(a: Float64Array, rows: number, cols: number): Float64Array {
-  const t = new Float64Array(a.length);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < cols; j++) t[j * rows + i] = a[i * cols + j];
-  return t;
 }

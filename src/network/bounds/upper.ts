@@ -7,8 +7,8 @@ import type { AffineOperation, ElementwiseOperation, Sensitivity } from "../oper
 import { isSmall, regionMatrix } from "./explicit-region.ts";
 import type { Norms } from "./norms.ts";
 import {
+  keepsRatios,
   magnitudeOperator,
-  movesOnly,
   pathPart,
   type Region,
   regionCost,
@@ -256,7 +256,7 @@ export class UpperBound {
   /** Composing helps where at least two nodes stretch or copy, or ways part and meet; else the norm is known already. */
   #worthComposing({ nodes, sink }: Region): boolean {
     const operations = nodes.map((k) => this.network.nodes[k].operation as AffineOperation);
-    const stretching = operations.filter(({ parts }) => parts.length > 1 || !movesOnly(parts[0]));
+    const stretching = operations.filter(({ parts }) => parts.length > 1 || !keepsRatios(parts[0]));
     if (stretching.length > 1) return true;
     const reads = nodes.flatMap((k) => this.network.nodes[k].inputs.map((ref) => ref.node)).concat(sink.node);
     return new Set(reads).size < reads.length;

@@ -1,8 +1,8 @@
+import { transpose } from "../../linalg/matrix.ts";
 import { addUp, mulUp, sqrtUp } from "../../linalg/rounding.ts";
 import { bilinearImage } from "./bilinear-image.ts";
 import { multiplier } from "./block-product.ts";
 import { normOverBox } from "./box-norm.ts";
-import { transposed } from "./matrix-products.ts";
 import type { Box, GeneralOperation, Sensitivity } from "./operation.ts";
 
 /** One operand of a batch of products: matrices in a vector, entry (i, j) at begin + i·row + j·col. */
@@ -86,8 +86,8 @@ export function bilinear(products: Products): GeneralOperation {
         const given = dy.subarray(t * size, (t + 1) * size);
         const at = readMatrix(a, left, left.begins[t], m, k);
         const bt = readMatrix(b, right, right.begins[t], k, n);
-        addMatrix(da, left, left.begins[t], toLeft.multiply(given, transposed(bt, k, n)), k, factor);
-        addMatrix(db, right, right.begins[t], toRight.multiply(transposed(at, m, k), given), n, factor);
+        addMatrix(da, left, left.begins[t], toLeft.multiply(given, transpose(bt, k, n)), k, factor);
+        addMatrix(db, right, right.begins[t], toRight.multiply(transpose(at, m, k), given), n, factor);
       }
       toLeft.release();
       toRight.release();

@@ -1,7 +1,8 @@
+import { transpose } from "../../linalg/matrix.ts";
 import { broadcastOffsets, broadcastShapes } from "../shapes/value.ts";
 import { bilinear, type Operand } from "./bilinear.ts";
 import { sizeOf } from "./index-maps.ts";
-import { productsPart, transposed } from "./matrix-products.ts";
+import { productsPart } from "./matrix-products.ts";
 import type { GeneralOperation, LinearPart } from "./operation.ts";
 
 /** One operand of a matrix product: its shape, and whether its last two axes are exchanged before the product. */
@@ -65,7 +66,7 @@ function actingMatrices(
   distinct.forEach((begin, i) => {
     const matrix = data.subarray(begin, begin + rows * cols);
     const acts = (stored === "as it acts") !== turned;
-    matrices.set(acts ? matrix : transposed(matrix, cols, rows), i * rows * cols);
+    matrices.set(acts ? matrix : transpose(matrix, cols, rows), i * rows * cols);
   });
   if (factor !== 1) for (let i = 0; i < matrices.length; i++) matrices[i] *= factor;
   const places = new Map(distinct.map((begin, i) => [begin, i]));

@@ -1,5 +1,6 @@
 import type { RowBlock } from "../../kernels/types.ts";
 import { dense } from "../../linalg/dense.ts";
+import { transpose } from "../../linalg/matrix.ts";
 import type { LinearOperator } from "../../linalg/operator.ts";
 import { directSum } from "../../linalg/operators.ts";
 import { spectralNorm } from "../../linalg/spectral-norm.ts";
@@ -69,23 +70,14 @@ function matricesOf({ matrices, rows, cols }: MatrixProducts, entries = matrices
   );
 }
 
-/** The transpose of a row-major rows × cols matrix. */
-export function transposed(x: Float64Array, rows: number, cols: number): Float64Array {
-  const y = new Float64Array(x.length);
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < cols; j++) y[j * rows + i] = x[i * cols + j];
-  }
-  return y;
-}
-
 /** Vectors of `length` as a block's columns. */
 function asColumns(x: Float64Array, lie: Lie, length: number, count: number): Float64Array {
-  return lie === "columns" || count === 1 ? x : transposed(x, count, length);
+  return lie === "columns" || count === 1 ? x : transpose(x, count, length);
 }
 
 /** A block's columns in the order in which they lie. */
 function asLying(x: Float64Array, lie: Lie, length: number, count: number): Float64Array {
-  return lie === "columns" || count === 1 ? x : transposed(x, length, count);
+  return lie === "columns" || count === 1 ? x : transpose(x, length, count);
 }
 
 function blockOperator(products: MatrixProducts, entries: Float64Array): LinearOperator {

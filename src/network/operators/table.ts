@@ -4,7 +4,7 @@ import { arithmeticRules, maxMinRules } from "./arithmetic.ts";
 import { attentionRules } from "./attention.ts";
 import { controlRules } from "./control.ts";
 import { convolutionRules } from "./convolution.ts";
-import { INTERNAL_DOMAIN } from "./internal.ts";
+import { INTERNAL_DOMAIN, isKnownDomain } from "./domain.ts";
 import { matrixRules } from "./matrix.ts";
 import { normalizationRules } from "./normalization.ts";
 import { poolingRules } from "./pooling.ts";
@@ -47,14 +47,6 @@ const RULES = byName(FAMILIES);
 
 /** Rules of nodes that stand in the place of several. */
 const INTERNAL_RULES = byName([maxMinRules, selfProductRules]);
-
-/** Domains whose operators the table knows; anyone else's "Conv" may be something different. */
-const DOMAINS: ReadonlySet<string> = new Set(["", "ai.onnx", "com.microsoft"]);
-
-/** True when the node's operator means what this package's tables say. */
-export function isKnownDomain(node: OnnxNode): boolean {
-  return DOMAINS.has(node.domain);
-}
 
 /** Everything known of a node's operator; undefined for one we do not know. */
 export function ruleOf(node: OnnxNode): OperatorRule | undefined {

@@ -1,5 +1,5 @@
 import { isFloatType } from "../../formats/dtype.ts";
-import { isKnownDomain } from "../operators/table.ts";
+import { isKnownDomain } from "../operators/domain.ts";
 import type { Site } from "../scope.ts";
 import { convolutionWeights } from "./convolution.ts";
 import { embeddingAction, type Finding, matrixLayout, type WeightRule, weightAt } from "./finding.ts";
