@@ -29,6 +29,9 @@ const VALUED = [
   "memory",
   "threads",
   "seed",
+  "data",
+  "around",
+  "radius",
 ];
 
 const words = process.argv.slice(2);

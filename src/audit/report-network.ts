@@ -7,7 +7,7 @@ export interface NetworkHeadline {
   readonly interval: string | null;
   /** One sentence: what the interval is, or why there is none. */
   readonly sentence: string;
-  /** Operators without a finite constant, and why. */
+  /** Operators without a finite constant, and why; nodes that share an operator and a reason are one entry. */
   readonly reasons: readonly { readonly node: string; readonly op: string; readonly because: string }[];
 }
 
@@ -32,7 +32,32 @@ export function networkHeadline(report: AuditReport): NetworkHeadline {
     };
   }
   const atLeast = lower === null || lower === 0 ? "" : ` The constant is ${formatInterval(lower, null)}.`;
-  return { interval: null, sentence: `${noBoundSentence(report)}${atLeast}`, reasons: network.unbounded };
+  return {
+    interval: null,
+    sentence: `${noBoundSentence(report)}${atLeast}`,
+    reasons: grouped(network.unbounded),
+  };
+}
+
+/** Nodes named of those that share a reason. */
+const NODES_NAMED = 3;
+
+function grouped(unbounded: NetworkReport["unbounded"]): NetworkHeadline["reasons"] {
+  const groups = new Map<
+    string,
+    { readonly op: string; readonly because: string; readonly nodes: string[] }
+  >();
+  for (const { node, op, because } of unbounded) {
+    const key = JSON.stringify([op, because]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { op, because, nodes: [node] });
+    else group.nodes.push(node);
+  }
+  return [...groups.values()].map(({ op, because, nodes }) => {
+    const rest = nodes.length - NODES_NAMED;
+    const more = rest > 0 ? ` and ${formatCount(rest)} more` : "";
+    return { node: `${nodes.slice(0, NODES_NAMED).join(", ")}${more}`, op, because };
+  });
 }
 
 function noGraphSentence(report: AuditReport): string {

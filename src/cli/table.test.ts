@@ -94,15 +94,11 @@ describe("renderTable", () => {
       product   620.6. Cumulative product in file order: shows growth, not a bound on the network.
       network   6 operators have no finite Lipschitz constant, so the network has no finite bound by these
                 rules. The constant is ≥ 2.500.
-                MatMul /blocks/0/attn/MatMul: product of two activations: no finite constant over the
-                whole space
-                MatMul /blocks/1/attn/MatMul: product of two activations: no finite constant over the
-                whole space
-                MatMul /blocks/2/attn/MatMul: product of two activations: no finite constant over the
-                whole space
+                MatMul /blocks/0/attn/MatMul, /blocks/1/attn/MatMul, /blocks/2/attn/MatMul: product of two
+                activations: no finite constant over the whole space
                 Pow /head/Pow: product of two activations: no finite constant over the whole space
                 Div /head/Div: product of two activations: no finite constant over the whole space
-                and 1 more (--json lists all)
+                Exp /head/Exp: product of two activations: no finite constant over the whole space
       probable  The lower end is certain; all upper ends hold together except with probability at most
                 1.3e-8 over the random start, in exact arithmetic. Seed 8410293847.
 
