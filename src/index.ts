@@ -20,6 +20,7 @@ export { checkGates, type Gates } from "./audit/gates.ts";
 export { renderCertifyReport } from "./audit/html/certify-report.ts";
 export type { FailedModel, IndexEntry } from "./audit/html/index-page.ts";
 export { renderIndex, renderReport } from "./audit/html/report.ts";
+export type { AuditPoints } from "./audit/interval.ts";
 export {
   type Normalization,
   type NormalizedLayer,
@@ -28,11 +29,14 @@ export {
   type NormalizeReport,
   normalize,
 } from "./audit/normalize.ts";
+export type { OutputsReport, PointsSource } from "./audit/output-change.ts";
+export type { PreserveReport } from "./audit/preserve.ts";
 export { type AuditOptions, type AuditProgress, audit } from "./audit/run.ts";
 export type {
   AuditReport,
   GeometryReport,
   LayerReport,
+  LocalReport,
   NetworkReport,
   Problem,
   SigmaReport,
@@ -57,11 +61,14 @@ export type {
 export { type OpenOptions, openModel } from "./formats/open.ts";
 export type { ByteSource } from "./formats/source.ts";
 export { type BallBound, type BoundedNetwork, bound, type NetworkBoundOptions } from "./network/bound.ts";
+export type { SampledSteepness } from "./network/bounds/lower.ts";
+export type { KnownNorm } from "./network/bounds/upper.ts";
 export type { Certifier, NetworkBound, PointCertificate } from "./network/certificate.ts";
 export { type CertifierOptions, makeCertifier } from "./network/certifier.ts";
 export { enclose, pointBox } from "./network/enclose.ts";
 export { forward, jvp, outputsOf, type Tape, vjp } from "./network/evaluate.ts";
 export { type ImportOptions, importOnnx } from "./network/import-onnx.ts";
+export type { InputShapes } from "./network/input-shapes.ts";
 export { InputShapeError } from "./network/input-shapes.ts";
 export {
   type Network,
@@ -71,7 +78,16 @@ export {
   type NetworkOutput,
   type Ref,
 } from "./network/network.ts";
-export type { Box, Operation, Sensitivity } from "./network/operators/operation.ts";
+export type {
+  AffineOperation,
+  Box,
+  ElementwiseOperation,
+  GeneralOperation,
+  LinearPart,
+  Operation,
+  ScalarFunction,
+  Sensitivity,
+} from "./network/operators/operation.ts";
 export type { OperatorKind } from "./network/use.ts";
 export { PlatformError } from "./platform/builtin.ts";
 export { WriteError } from "./platform/files.ts";

@@ -313,7 +313,7 @@ describe("wrong usage (exit 2)", () => {
     [["m.onnx", "--data", "d", "--attack", "fgsm"], /Allowed choices are none, pgd/],
     [["m.onnx", "--data", "d", "--attack-points", "0"], /Give a whole number from 1/],
     [["m.onnx", "--data", "d", "--guarantee", "estimate"], /Allowed choices are probable, proof/],
-    [["m.onnx", "--data", "d", "--threads", "2"], /unknown option '--threads'/],
+    [["m.onnx", "--data", "d", "--only", "fc"], /unknown option '--only'/],
   ])("%j", async (argv, message) => {
     const { code, out, err } = await commandLine(["certify", ...argv]);
     expect(err).toMatch(message);

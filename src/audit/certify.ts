@@ -20,6 +20,7 @@ import {
 } from "./certify-summary.ts";
 import { radiusOf, see } from "./certify-units.ts";
 import { UsageError } from "./errors.ts";
+import { pointShape } from "./point-shape.ts";
 
 /** Makes what gives certified radii; injected so that tests can answer with known ones. */
 export type MakeCertifier = (network: Network, options: CertifierOptions) => Promise<Certifier>;
@@ -87,8 +88,7 @@ export async function certifyNetwork(
 ): Promise<CertifyReport> {
   const start = performance.now();
   const settings = settleCertify(options);
-  const [{ shape: whole }] = network.inputs;
-  const shape = whole.length > 1 && whole[0] === 1 ? whole.slice(1) : whole;
+  const shape = pointShape(network);
   const classes = network.outputs[0].ref.size;
   const points = await readLabelled(data, { shape, classes });
   try {

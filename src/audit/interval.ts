@@ -1,5 +1,6 @@
-import type { DataFile } from "../formats/data/open.ts";
-import { type Points, pointsOf } from "../formats/data/points.ts";
+import { type PointValues, pointValues } from "../formats/data/memory.ts";
+import type { DataSource } from "../formats/data/open.ts";
+import { pointsOf, readPoints } from "../formats/data/points.ts";
 import type { Model } from "../formats/model.ts";
 import type { OnnxNode } from "../formats/onnx/types.ts";
 import { deriveSeed } from "../linalg/random.ts";
@@ -14,15 +15,19 @@ import type { GraphPlan, WeightUse } from "../network/use.ts";
 import { UsageError } from "./errors.ts";
 import { unionBound, weakest } from "./measure.ts";
 import { type SigmaOf, usesOf } from "./network.ts";
+import { pointShape } from "./point-shape.ts";
 import type { LocalReport, NetworkReport, Problem } from "./schema.ts";
 import type { Settings } from "./settings.ts";
 
+/** Points: a file (.npz with x, .npy, IDX) by path, Blob or bytes, or numbers, one point after another. */
+export type AuditPoints = DataSource | PointValues;
+
 /** Points of data that an interval may be asked about. */
 export interface IntervalOptions {
-  /** Points near which steep places are looked for; random ones without it. */
-  readonly data?: DataFile | undefined;
-  /** Points round which the network is bounded locally, within `radius`. */
-  readonly around?: DataFile | undefined;
+  /** Points near which steep places are looked for (the first 256); random ones without it. */
+  readonly data?: AuditPoints | undefined;
+  /** Points round which the network is bounded locally, within `radius` (the first 100). */
+  readonly around?: AuditPoints | undefined;
   /** Radius of those balls (ℓ2, in units of the network's input). */
   readonly radius?: number | undefined;
 }
@@ -66,17 +71,18 @@ export async function networkInterval(
     refusePoints(options, network.reason);
     return { network: { ...report, notRun: network.reason }, failureProbability: 0, problems: [] };
   }
-  const data = await vectors(options.data, network, MOST_DATA);
+  const data = await firstPoints(options.data, network, MOST_DATA);
+  const around = await firstPoints(options.around, network, MOST_AROUND);
   signal?.throwIfAborted();
   const found = bound(network, {
     guarantee,
     failureProbability,
     seed: deriveSeed(seed, INTERVAL_SEED),
     known: knownNorms(graph, sigmaOf),
-    points: data,
+    points: data?.xs.map((x) => [x]),
     signal,
   });
-  const local = await localReport(found, network, options, settings);
+  const local = localReport(found, network, around, options.radius, settings);
   return {
     network: { ...narrowed(report, found), ...(local === null ? {} : { local: local.report }) },
     failureProbability: local === null ? found.failureProbability : local.failureProbability,
@@ -138,42 +144,50 @@ function narrowed(report: NetworkReport, found: BoundedNetwork): NetworkReport {
   };
 }
 
-async function vectors(
-  file: DataFile | undefined,
+/** The first points of a source, and how many it has; nothing without one. */
+async function firstPoints(
+  source: AuditPoints | undefined,
   network: Network,
   most: number,
-): Promise<readonly (readonly Float64Array[])[] | undefined> {
-  if (file === undefined) return undefined;
-  const points = pointsOf(file, inputShape(network));
-  return (await readVectors(points, Math.min(points.count, most))).map((x) => [x]);
-}
-
-async function readVectors(points: Points, count: number): Promise<readonly Float64Array[]> {
-  const numbers = await points.read(0, count);
-  return Array.from({ length: count }, (_, i) => numbers.slice(i * points.size, (i + 1) * points.size));
-}
-
-/** The shape of one point: that of the network's one input without its batch axis. */
-export function inputShape({ inputs }: Network): readonly number[] {
-  const [input] = inputs;
-  if (input === undefined || inputs.length > 1) {
-    throw new UsageError(`points are read for one input, and the network has ${inputs.length}`);
+): Promise<{ readonly total: number; readonly xs: readonly Float64Array[] } | null> {
+  if (source === undefined) return null;
+  const shape = pointShape(network);
+  const points = isNumbers(source)
+    ? pointsOf(
+        pointValues(
+          source,
+          shape.reduce((a, b) => a * b, 1),
+        ),
+        shape,
+      )
+    : await readPoints(source, shape);
+  try {
+    const numbers = await points.read(0, Math.min(points.count, most));
+    const { count: total, size } = points;
+    const xs = Array.from({ length: numbers.length / size }, (_, i) =>
+      numbers.slice(i * size, (i + 1) * size),
+    );
+    return { total, xs };
+  } finally {
+    await points.close();
   }
-  return input.shape.length > 1 ? input.shape.slice(1) : input.shape;
 }
 
-async function localReport(
+function isNumbers(source: AuditPoints): source is PointValues {
+  return source instanceof Float32Array || source instanceof Float64Array;
+}
+
+function localReport(
   found: BoundedNetwork,
   network: Network,
-  { around, radius }: IntervalOptions,
+  around: Awaited<ReturnType<typeof firstPoints>>,
+  radius: number | undefined,
   { seed, signal }: Settings,
-): Promise<{ readonly report: LocalReport; readonly failureProbability: number } | null> {
-  if (around === undefined || radius === undefined) return null;
-  const points = pointsOf(around, inputShape(network));
-  const xs = await readVectors(points, Math.min(points.count, MOST_AROUND));
+): { readonly report: LocalReport; readonly failureProbability: number } | null {
+  if (around === null || radius === undefined) return null;
   let failureProbability = found.failureProbability;
   const balls: LocalReport["points"][number][] = [];
-  for (const [i, x] of xs.entries()) {
+  for (const [i, x] of around.xs.entries()) {
     signal?.throwIfAborted();
     const { upper, fixedUnits, failureProbability: chance } = found.around([x], radius);
     failureProbability = unionBound(0, chance);
@@ -184,5 +198,5 @@ async function localReport(
     });
     balls.push({ upper, fixedUnits, seen });
   }
-  return { report: { radius, total: points.count, points: balls }, failureProbability };
+  return { report: { radius, total: around.total, points: balls }, failureProbability };
 }

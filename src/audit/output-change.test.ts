@@ -99,7 +99,7 @@ describe("data", () => {
       nodes: [{ name: "add", opType: "Add", inputs: ["x", "z"], outputs: ["y"] }],
     };
     await expect(pointsFor(await network(two), pointsFile([[1, 2]]))).rejects.toThrow(
-      "--data takes points of one input, and the network has 2",
+      "points are read for one input, and the network has 2",
     );
   });
 

@@ -6,6 +6,7 @@ import { type ImportOptions, importOnnx } from "../network/import-onnx.ts";
 import { type Network, NetworkError } from "../network/network.ts";
 import { pacer } from "./certify-pause.ts";
 import { UsageError } from "./errors.ts";
+import { pointShape } from "./point-shape.ts";
 
 /** Where points are: a path (Node), a Blob or File, or bytes. They are opened twice. */
 export type PointsSource = string | Blob | Uint8Array;
@@ -57,12 +58,7 @@ export async function runnable(model: Model, why: string, options: ImportOptions
  * @throws UsageError for a network of several inputs; FormatError when the file does not hold such points.
  */
 export async function pointsFor(network: Network, data: PointsSource): Promise<Points> {
-  const [input] = network.inputs;
-  if (input === undefined || network.inputs.length > 1) {
-    throw new UsageError(`--data takes points of one input, and the network has ${network.inputs.length}`);
-  }
-  const { shape } = input;
-  return readPoints(data, shape.length > 1 && shape[0] === 1 ? shape.slice(1) : shape);
+  return readPoints(data, pointShape(network));
 }
 
 /** What comparing needs besides the networks. */

@@ -5,7 +5,7 @@ import type { FailedModel } from "../audit/html/index-page.ts";
 import { planModel } from "../audit/plan.ts";
 import { type AuditOptions, auditPlan } from "../audit/run.ts";
 import type { AuditReport } from "../audit/schema.ts";
-import { type DataFile, openData } from "../formats/data/open.ts";
+import { openData } from "../formats/data/open.ts";
 import { openModel } from "../formats/open.ts";
 import { addCommonOptions, type CommonFlags, libraryOptions } from "./common-options.ts";
 import { isUsageError, messageOf, reportError } from "./errors.ts";
@@ -121,18 +121,15 @@ function severalReports(reports: readonly AuditReport[], failed: readonly Failed
 
 async function auditFile(file: string, flags: AuditFlags, session: Session): Promise<AuditReport> {
   const progress = progressLine(session.io, { progress: flags.progress, quiet: flags.quiet === true });
+  // Files that cannot be read are better known before minutes of work.
+  for (const path of [flags.data, flags.around]) {
+    if (path !== undefined) await openData(path).then((data) => data.close());
+  }
   const model = await openModel(file);
-  const opened: DataFile[] = [];
-  const points = async (path: string | undefined) => {
-    if (path === undefined) return undefined;
-    const data = await openData(path);
-    opened.push(data);
-    return data;
-  };
   try {
     const options: AuditOptions = {
-      data: await points(flags.data),
-      around: await points(flags.around),
+      data: flags.data,
+      around: flags.around,
       radius: flags.radius,
       ...libraryOptions(flags, session.io.signal),
       spectrum: flags.html === undefined ? 0 : SPECTRUM_SHOWN,
@@ -142,7 +139,7 @@ async function auditFile(file: string, flags: AuditFlags, session: Session): Pro
     return await auditPlan(await session.engine(), model, plan, options);
   } finally {
     progress.clear();
-    await Promise.all([model, ...opened].map((file) => file.close()));
+    await model.close();
   }
 }
 

@@ -19,6 +19,7 @@ import {
   parseNumber,
   parsePositives,
   parseSeed,
+  parseThreads,
 } from "./parse.ts";
 import type { Session } from "./session.ts";
 
@@ -102,6 +103,7 @@ export function addCertifyCommand(program: Command, session: Session): void {
       parseInput,
     )
     .option("--memory <size>", "memory for the weights as float64 (default: 2GiB)", parseMemory)
+    .option("--threads <n>", "most threads to use; certificates are computed on one", parseThreads)
     .option("--seed <n>", "seed of the random starts (default: from the operating system)", parseSeed)
     .option("--json", "print one JSON document")
     .option("--quiet", "print nothing but errors")
