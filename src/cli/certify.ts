@@ -102,7 +102,7 @@ export function addCertifyCommand(program: Command, session: Session): void {
       "size of the input that the file leaves open, such as 1x3x32x32",
       parseInput,
     )
-    .option("--memory <size>", "memory for the weights as float64 (default: 2GiB)", parseMemory)
+    .option("--memory <size>", "memory for the weights, 24 bytes each (default: 2GiB)", parseMemory)
     .option("--threads <n>", "most threads to use; certificates are computed on one", parseThreads)
     .option("--seed <n>", "seed of the random starts (default: from the operating system)", parseSeed)
     .option("--json", "print one JSON document")

@@ -22,11 +22,14 @@ export interface ImportOptions {
   readonly inputs?: InputShapes | undefined;
   /** Numbers of inputs that are not floating-point (a sampling rate, token ids), by input name. */
   readonly values?: Readonly<Record<string, ArrayLike<number>>> | undefined;
-  /** Bytes the weights may take as float64; default 2 GiB. */
+  /** Bytes the weights may take while the network is in use, 24 each; default 2 GiB. */
   readonly memory?: number | undefined;
 }
 
 const DEFAULT_MEMORY = 2 * 2 ** 30;
+
+/** A weight is read as float64, turned into the matrix that acts, and held by the kernels, as float32 at best. */
+const BYTES_PER_WEIGHT = 24;
 
 /** Operators that look at no numbers of their inputs. */
 const SHAPE_ONLY: ReadonlySet<string> = new Set(["Shape", "Size", "Constant"]);
@@ -52,12 +55,12 @@ interface Frame {
  */
 export async function importOnnx(model: Model, options: ImportOptions = {}): Promise<Network> {
   if (model.onnx === undefined) throw new TypeError(`importOnnx needs an ONNX model, got ${model.format}`);
-  const bytes = 8 * model.tensors.reduce((n, t) => n + t.shape.reduce((a, b) => a * b, 1), 0);
+  const bytes = BYTES_PER_WEIGHT * model.tensors.reduce((n, t) => n + t.shape.reduce((a, b) => a * b, 1), 0);
   const memory = options.memory ?? DEFAULT_MEMORY;
   if (bytes > memory) {
     throw new NetworkError(
       "network",
-      `its weights take ${bytes} bytes as float64, more than the ${memory} allowed`,
+      `running it takes ${bytes} bytes for its weights, more than the ${memory} allowed; raise --memory`,
     );
   }
   const fixed = new Map(Object.entries(options.values ?? {}).map(([k, v]) => [k, Array.from(v)] as const));
