@@ -5,6 +5,7 @@ import { forward, jvp, outputsOf, vjp } from "../evaluate.ts";
 import { importOnnx } from "../import-onnx.ts";
 import type { Network } from "../network.ts";
 import type { LinearPart, Sensitivity } from "../operators/operation.ts";
+import { checkSteepness } from "./check-steepness.ts";
 import { constantsOf } from "./constants-of.ts";
 import { largestSingularValue } from "./linear.ts";
 import { openTestModel, randomNumbers, run, sessionFor, type TestModel } from "./run-onnx.ts";
@@ -38,8 +39,9 @@ function moved(x: Vectors, dx: Vectors, step: number): Vectors {
 
 /**
  * Holds everything a rule says of the nodes of a small model against independent answers: values against onnxruntime,
- * derivatives against finite differences and each other, boxes and slopes against sampled points, matrices of affine
- * operations against their magnitudes and row norms, the Lipschitz constant against sampled pairs.
+ * derivatives against finite differences and each other, boxes and slopes against sampled points, local steepness
+ * against Jacobians, matrices of affine operations against their magnitudes and row norms, the Lipschitz constant
+ * against sampled pairs.
  * @returns the network, for tests that look closer.
  */
 export async function checkModel(model: TestModel, options: CheckOptions = {}): Promise<Network> {
@@ -56,6 +58,7 @@ export async function checkModel(model: TestModel, options: CheckOptions = {}): 
     const x = sample();
     if (session !== null) await checkValues(network, session, x, accuracy);
     checkDerivatives(network, x, directions(), random);
+    checkSteepness(network, x);
     checkBoxes(network, x, k === 0 ? 0 : width * 10 ** -k, random);
   }
   for (const node of network.nodes) {
