@@ -60,6 +60,7 @@ export type {
 } from "./formats/model.ts";
 export { type OpenOptions, openModel } from "./formats/open.ts";
 export type { ByteSource } from "./formats/source.ts";
+export type { AttackSearch, AttackTarget } from "./network/attack-search.ts";
 export { type BallBound, type BoundedNetwork, bound, type NetworkBoundOptions } from "./network/bound.ts";
 export type { SampledSteepness } from "./network/bounds/lower.ts";
 export type { KnownNorm } from "./network/bounds/upper.ts";

@@ -1,5 +1,6 @@
 import { deriveSeed } from "../linalg/random.ts";
-import { type Adversarial, attack, isBeyondRounding, shorten } from "../network/attack.ts";
+import { type Adversarial, isBeyondRounding, proposed, shorten } from "../network/attack.ts";
+import type { AttackSearch, AttackTarget } from "../network/attack-search.ts";
 import type { Network } from "../network/network.ts";
 import type { Violation } from "./certify-schema.ts";
 import type { SettledOptions } from "./certify-settings.ts";
@@ -29,63 +30,93 @@ export interface Attacked {
 }
 
 /**
- * Attacks a point within every ε, and within its certified radius, which nothing may get into. The largest ball comes
+ * Attacks points within every ε, and within their certified radii, which nothing may get into. The largest ball comes
  * first: a change found there, brought back along its line, may settle smaller ones; a point that withstands in a
  * ball is taken to withstand in the smaller ones of the list, which lie inside it. The certified ball is always tried
  * on its own.
  */
-export async function attackPoint(
+export async function attackPoints(
   network: Network,
-  point: Certified,
+  search: AttackSearch,
+  points: readonly Certified[],
   settings: SettledOptions,
   pause: () => Promise<void>,
-): Promise<Attacked> {
-  const search = new Search(network, point, settings, pause);
+): Promise<readonly Attacked[]> {
+  const attempts = points.map((point) => new Attempt(network, point, settings));
   for (const epsilon of settings.epsilons.toReversed()) {
-    if (search.distance <= epsilon) continue;
-    if (!(await search.within(epsilon))) break;
+    const open = attempts.filter(({ withstood, distance }) => !withstood && distance > epsilon);
+    await tryWithin(search, open, () => epsilon, settings, pause);
   }
-  const ball = Math.min(point.radius, FARTHEST * settings.epsilons.at(-1)!);
-  if (search.distance >= ball) await search.within(ball);
-  const { distance, violation } = search;
-  return { distance: distance === Infinity ? null : distance, violation };
+  const farthest = FARTHEST * settings.epsilons.at(-1)!;
+  const ballOf = ({ point }: Attempt) => Math.min(point.radius, farthest);
+  const certified = attempts.filter((attempt) => attempt.distance >= ballOf(attempt));
+  await tryWithin(search, certified, ballOf, settings, pause);
+  return attempts.map(({ distance, violation }) => ({
+    distance: distance === Infinity ? null : distance,
+    violation,
+  }));
 }
 
-class Search {
+/** Searches the balls around several points at once. */
+async function tryWithin(
+  search: AttackSearch,
+  attempts: readonly Attempt[],
+  radius: (attempt: Attempt) => number,
+  settings: SettledOptions,
+  pause: () => Promise<void>,
+): Promise<void> {
+  const wanted = attempts
+    .map((attempt) => ({ attempt, epsilon: radius(attempt), target: attempt.target(radius(attempt)) }))
+    .filter(({ target }) => target.budget > 0);
+  if (wanted.length === 0) return;
+  const found = await search.find(
+    wanted.map(({ target }) => target),
+    settings.attackSteps,
+    pause,
+  );
+  wanted.forEach(({ attempt, epsilon, target }, i) => {
+    attempt.settle(epsilon, target, found[i]);
+  });
+}
+
+/** What is known of one point while it is attacked. */
+class Attempt {
   readonly #network: Network;
-  readonly #point: Certified;
   readonly #settings: SettledOptions;
-  readonly #pause: () => Promise<void>;
+  readonly point: Certified;
   distance = Infinity;
+  /** Whether the last ball held no shorter change. */
+  withstood = false;
   violation: Violation | null = null;
 
-  constructor(network: Network, point: Certified, settings: SettledOptions, pause: () => Promise<void>) {
+  constructor(network: Network, point: Certified, settings: SettledOptions) {
     this.#network = network;
-    this.#point = point;
     this.#settings = settings;
-    this.#pause = pause;
+    this.point = point;
   }
 
-  /** True when a change of at most ε was found. */
-  async within(epsilon: number): Promise<boolean> {
-    const { seen, label, index } = this.#point;
-    const { attackSteps: steps, seed } = this.#settings;
-    const budget = budgetOf(epsilon, seen, this.#settings);
-    if (budget === 0) return false;
-    const found = await attack(this.#network, seen.z, label, budget, {
-      steps,
-      seed: deriveSeed(seed, index),
-      pause: this.#pause,
-    });
-    if (found === null) return false;
+  target(epsilon: number): AttackTarget {
+    const { seen, label, index } = this.point;
+    return {
+      z: seen.z,
+      label,
+      budget: budgetOf(epsilon, seen, this.#settings),
+      seed: deriveSeed(this.#settings.seed, index),
+    };
+  }
+
+  settle(epsilon: number, { z, label, budget }: AttackTarget, proposal: Float64Array | null): void {
     const before = this.distance;
-    this.#count(found, epsilon);
-    this.#count(shorten(this.#network, seen.z, label, found), epsilon);
-    return this.distance < before;
+    const found = proposal && proposed(this.#network, z, label, budget, proposal);
+    if (found) {
+      this.#count(found, epsilon);
+      this.#count(shorten(this.#network, z, label, found), epsilon);
+    }
+    this.withstood = !(this.distance < before);
   }
 
   #count({ point, distance: moved, predicted }: Adversarial, epsilon: number): void {
-    const { seen, label, index, radius } = this.#point;
+    const { seen, label, index, radius } = this.point;
     const distance = distanceOf(moved, seen, this.#settings);
     if (distance > epsilon || distance >= this.distance) return;
     if (distance < radius) {

@@ -1,3 +1,4 @@
+import type { AttackSearch } from "../network/attack-search.ts";
 import { UsageError } from "./errors.ts";
 import { settle } from "./settings.ts";
 
@@ -13,6 +14,8 @@ export interface CertifyOptions {
   readonly attackSteps?: number | undefined;
   /** Attack the first so many points, default 500. */
   readonly attackPoints?: number | undefined;
+  /** What looks for changes; by default projected gradient ascent in float64, one point after another. */
+  readonly search?: AttackSearch | undefined;
   /** The network sees x·scale + shift; default 1. */
   readonly scale?: number | undefined;
   /** Default 0. */

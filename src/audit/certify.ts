@@ -1,12 +1,13 @@
 import { type LabelledPoints, type LabelledSources, readLabelled } from "../formats/data/labelled.ts";
 import type { Model } from "../formats/model.ts";
+import { pointwiseSearch } from "../network/attack-search.ts";
 import type { Certifier } from "../network/certificate.ts";
 import type { CertifierOptions } from "../network/certifier.ts";
 import { importOnnx } from "../network/import-onnx.ts";
 import { logitsOf } from "../network/logits.ts";
 import { type Network, NetworkError } from "../network/network.ts";
 import { VERSION } from "../version.ts";
-import { attackPoint } from "./certify-attack.ts";
+import { attackPoints, type Certified } from "./certify-attack.ts";
 import { pacer } from "./certify-pause.ts";
 import type { CertifyReport, CertifySettings, Violation } from "./certify-schema.ts";
 import { type CertifyOptions, type SettledOptions, settleCertify } from "./certify-settings.ts";
@@ -186,20 +187,25 @@ class Run {
 
   async attack({ labels, right, radii }: PointResults): Promise<AttackResults> {
     const count = Math.min(this.#settings.attackPoints, this.#points.count);
+    const search = this.#options.search ?? pointwiseSearch(this.#network);
     const distances: (number | null)[] = [];
     const violated: Violation[] = [];
+    let waiting: Certified[] = [];
+    const attackWaiting = async () => {
+      const attacked = await attackPoints(this.#network, search, waiting, this.#settings, this.#pause);
+      attacked.forEach(({ distance, violation }, i) => {
+        distances[waiting[i].index] = distance;
+        if (violation !== null) violated.push(violation);
+      });
+      waiting = [];
+    };
     for await (const { x, index } of this.#each(count)) {
       this.#report("attack", index, count);
-      if (right[index] === 0) {
-        distances.push(0);
-        continue;
-      }
-      const seen = see(x, this.#settings);
-      const point = { index, label: labels[index], seen, radius: radii[index] };
-      const { distance, violation } = await attackPoint(this.#network, point, this.#settings, this.#pause);
-      distances.push(distance);
-      if (violation !== null) violated.push(violation);
+      if (right[index] === 0) distances[index] = 0;
+      else waiting.push({ index, label: labels[index], seen: see(x, this.#settings), radius: radii[index] });
+      if (waiting.length >= search.block) await attackWaiting();
     }
+    await attackWaiting();
     return { distances, violated };
   }
 

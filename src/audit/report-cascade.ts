@@ -44,6 +44,11 @@ function graphCascade(report: AuditReport, network: NonNullable<AuditReport["net
   return { isBound, caption, steps };
 }
 
+/** Steps that point at no layer, for a page that does not list them all. */
+export function unlinked(cascade: Cascade): Cascade {
+  return { ...cascade, steps: cascade.steps.map((step) => ({ ...step, layer: null })) };
+}
+
 /** True where a running product in float64 is accurate: neither overflowed nor subnormal. */
 function inRange(product: number): boolean {
   return product >= 1e-300 && product <= 1e300;

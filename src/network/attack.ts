@@ -106,6 +106,26 @@ async function ascend(
 }
 
 /**
+ * A proposed change of x, pulled back into the ball of radius ε where it lies outside, and evaluated.
+ * @returns null when its class is still the label, or undecided.
+ */
+export function proposed(
+  network: Network,
+  x: Float64Array,
+  label: number,
+  epsilon: number,
+  proposal: Float64Array,
+): Adversarial | null {
+  const at = within(
+    x,
+    proposal.map((value, i) => value - x[i]),
+    epsilon,
+  );
+  const { predicted } = evaluate(network, at.point);
+  return predicted === null || predicted === label ? null : { ...at, predicted };
+}
+
+/**
  * The adversarial point nearest to x on the line between them, as far as halving finds it.
  */
 export function shorten(

@@ -7,8 +7,20 @@ import { CHART_STYLE, PAGE_STYLE, THEME_STYLE } from "./style.ts";
 const CONTENT_SECURITY_POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 
+/** Rules of one kind of page, after those of all. */
+export interface OwnStyle {
+  readonly page: string;
+  /** What its drawings need, in saved SVG files too. */
+  readonly chart: string;
+}
+
 /** A page that stands alone: with its script it can be sorted and explored, without it it still tells everything. */
-export function page(title: string, body: Markup, data: PageData): string {
+export function page(
+  title: string,
+  body: Markup,
+  data: PageData,
+  own: OwnStyle = { page: "", chart: "" },
+): string {
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -18,8 +30,8 @@ export function page(title: string, body: Markup, data: PageData): string {
 <meta name="color-scheme" content="light dark">
 <title>${title}</title>
 <link rel="icon" href="data:,">
-<style>${trusted(THEME_STYLE)}${trusted(PAGE_STYLE)}</style>
-<style id="chart-style">${trusted(CHART_STYLE)}</style>
+<style>${trusted(THEME_STYLE)}${trusted(PAGE_STYLE)}${trusted(own.page)}</style>
+<style id="chart-style">${trusted(CHART_STYLE)}${trusted(own.chart)}</style>
 </head>
 <body>
 ${body}
@@ -37,15 +49,19 @@ export function pageHeader(eyebrow: string, title: string, facts: readonly strin
   )}</p></div><div class="controls"><button type="button" data-theme-switch>Theme</button></div></header>`;
 }
 
-/** A section with a chart that can be saved. */
+/**
+ * A section with a chart that can be saved.
+ * @param more controls besides that.
+ */
 export function figureSection(
   id: string,
   title: string,
   lead: Markup | string,
   legend: Markup | null,
   drawing: Markup,
+  more: Markup | null = null,
 ): Markup {
-  return html`<section data-figure aria-labelledby="${id}-title"><div class="section-head"><h2 id="${id}-title">${title}</h2><div class="controls"><button type="button" data-save-svg="${id}">Save SVG</button></div></div>
+  return html`<section data-figure aria-labelledby="${id}-title"><div class="section-head"><h2 id="${id}-title">${title}</h2><div class="controls">${more}<button type="button" data-save-svg="${id}">Save SVG</button></div></div>
 <p class="lead">${lead}</p>${legend}${drawing}</section>`;
 }
 

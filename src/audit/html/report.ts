@@ -1,5 +1,5 @@
 import { formatBytes, formatCount } from "../format-number.ts";
-import { type Cascade, cascadeOf, representative } from "../report-cascade.ts";
+import { cascadeOf, representative, unlinked } from "../report-cascade.ts";
 import { steepestLayer } from "../report-text.ts";
 import type { AuditReport, LayerReport } from "../schema.ts";
 import { ballsSection } from "./balls.ts";
@@ -102,11 +102,6 @@ ${tableSection(
   `Intervals are rounded outward: what is shown still is a bound.${note}`,
   sortableTable("layers", "Layers", LAYER_COLUMNS, rows),
 )}`;
-}
-
-/** Steps that point at no row of the page, for a page that leaves layers out. */
-function unlinked(cascade: Cascade): Cascade {
-  return { ...cascade, steps: cascade.steps.map((step) => ({ ...step, layer: null })) };
 }
 
 function panelSection(layer: LayerReport, panel: LayerPanel): Markup {

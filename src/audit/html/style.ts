@@ -39,13 +39,21 @@ function variables(palette: typeof LIGHT): string {
     .join(";");
 }
 
-/** The palette in every case: system, button, paper. */
-export const THEME_STYLE = `
-:root{color-scheme:light;${variables(LIGHT)}}
-@media (prefers-color-scheme:dark){:root:not([data-theme=light]){color-scheme:dark;${variables(DARK)}}}
-:root[data-theme=dark]{color-scheme:dark;${variables(DARK)}}
-@media print{:root,:root[data-theme],:root:not([data-theme=light]){color-scheme:light;${variables(LIGHT)}}}
+/** Declarations of the root for light and for dark, in every case: system, button, paper. */
+export function themed(light: string, dark: string): string {
+  return `
+:root{${light}}
+@media (prefers-color-scheme:dark){:root:not([data-theme=light]){${dark}}}
+:root[data-theme=dark]{${dark}}
+@media print{:root,:root[data-theme],:root:not([data-theme=light]){${light}}}
 `;
+}
+
+/** The palette. */
+export const THEME_STYLE = themed(
+  `color-scheme:light;${variables(LIGHT)}`,
+  `color-scheme:dark;${variables(DARK)}`,
+);
 
 /** What the drawings need; goes into saved SVG files as well. */
 export const CHART_STYLE = `

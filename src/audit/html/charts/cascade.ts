@@ -11,9 +11,17 @@ const MOST_DOTS = 80;
 /** Up to here each step's factor fits beside its dot. */
 const MOST_FACTORS = 16;
 
-/** The running product as steps on a log axis, with the line at 1. */
-export function cascadeChart({ steps }: Cascade): Markup {
-  const scale = logScale([0, ...steps.map((step) => step.log10)]);
+/** An axis that takes in all of these cascades, to draw them beside each other. */
+export function cascadeScale(cascades: readonly Cascade[]): LogScale {
+  return logScale([0, ...cascades.flatMap(({ steps }) => steps.map((step) => step.log10))]);
+}
+
+/**
+ * The running product as steps on a log axis, with the line at 1.
+ * @param kind a class of the plot, where its colour is another.
+ */
+export function cascadeChart(cascade: Cascade, scale = cascadeScale([cascade]), kind = ""): Markup {
+  const { steps } = cascade;
   const columns = shareColumns(steps.length, MOST_COLUMNS);
   return figureFrame(
     HEIGHT,
@@ -22,6 +30,7 @@ export function cascadeChart({ steps }: Cascade): Markup {
       (column, i) => stepMark(steps, column, i, columns.length, scale),
     )}${endLabel(steps, scale)}`,
     "Running product, step by step",
+    kind,
   );
 }
 

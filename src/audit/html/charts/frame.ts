@@ -4,6 +4,11 @@ import { type LogScale, percent } from "../scale.ts";
 /** Height in pixels kept free above and below the axis's ends. */
 const INSET = 8;
 
+/** The class of a plot's drawing. */
+export function plotClass(kind: string): string {
+  return kind === "" ? "chart plot" : `chart plot ${kind}`;
+}
+
 /** Items [start, end) that share one column of a chart. */
 export type Column = readonly [start: number, end: number];
 
@@ -42,7 +47,10 @@ export function yAxis(scale: LogScale, height: number): Markup {
   return html`<svg class="chart y-axis" width="46" height="${height}" aria-hidden="true">${labels}</svg>`;
 }
 
-/** An axis and a plot that takes the rest of the width. Its columns are walked with the arrow keys. */
-export function figureFrame(height: number, axis: Markup, plot: Markup, label: string): Markup {
-  return html`<div class="frame">${axis}<svg class="chart plot" width="100%" height="${height}" role="group" aria-label="${label}" data-walk>${plot}</svg></div>`;
+/**
+ * An axis and a plot that takes the rest of the width. Its columns are walked with the arrow keys.
+ * @param kind a class of the plot.
+ */
+export function figureFrame(height: number, axis: Markup, plot: Markup, label: string, kind = ""): Markup {
+  return html`<div class="frame">${axis}<svg class="${plotClass(kind)}" width="100%" height="${height}" role="group" aria-label="${label}" data-walk>${plot}</svg></div>`;
 }

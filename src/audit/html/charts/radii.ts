@@ -2,7 +2,8 @@ import type { CertifyReport } from "../../certify-schema.ts";
 import { formatCount, formatLower, formatNumber } from "../../format-number.ts";
 import { html, type Markup } from "../markup.ts";
 import { percent } from "../scale.ts";
-import { axisMarks, axisX, linearAxis, linearFrame, shareGrid, shareY } from "./linear.ts";
+import { linearAxis } from "./axis.ts";
+import { axisMarks, axisX, linearFrame, shareGrid, shareY } from "./linear.ts";
 
 const HEIGHT = 200;
 /** The highest bar ends here, so that the median's label has room above. */

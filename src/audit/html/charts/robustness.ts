@@ -3,13 +3,13 @@ import { accuracyRows } from "../../certify-text.ts";
 import { formatCount } from "../../format-number.ts";
 import { html, type Markup } from "../markup.ts";
 import { percent } from "../scale.ts";
-import { axisMarks, axisX, type LinearAxis, linearAxis, linearFrame, shareGrid, shareY } from "./linear.ts";
+import { linearAxis, type PlotAxis } from "./axis.ts";
+import { axisMarks, axisX, linearFrame, QUARTERS, quarterLabels, shareGrid, shareY } from "./linear.ts";
+import { areaUnder, stretched } from "./stretched.ts";
+import { survivalPath } from "./survival.ts";
 
 const HEIGHT = 300;
 const DIAMOND = "M-5.5 0L0-5.5L5.5 0L0 5.5Z";
-const QUARTERS = [0, 0.25, 0.5, 0.75, 1] as const;
-/** The curve's own coordinates: steps closer than this are one on any screen. */
-const WIDE = 2000;
 /** Radii beyond those of all but this share of the points would squeeze the rest. */
 const OUTLIERS = 0.005;
 
@@ -17,17 +17,19 @@ const OUTLIERS = 0.005;
 export function robustnessChart(report: CertifyReport): Markup {
   const axis = radiusAxis(report);
   const { points, clean, radii, attackedPoints, settings } = report;
-  const certified = curve(radii.values, axis, axis.high);
+  const certified = survivalPath(radii.values, axis, axis.high, HEIGHT);
   const last = settings.epsilons.at(-1)!;
   // Unfound changes are longer than any ε that was tried.
   const changes = radii.attacked.map((distance) => distance ?? Infinity);
-  const attacked = attackedPoints === 0 ? null : curve(changes, axis, last);
-  const sample = isSampled(report) ? curve(radii.values.slice(0, attackedPoints), axis, axis.high) : null;
+  const attacked = attackedPoints === 0 ? null : survivalPath(changes, axis, last, HEIGHT);
+  const sample = isSampled(report)
+    ? survivalPath(radii.values.slice(0, attackedPoints), axis, axis.high, HEIGHT)
+    : null;
   const cleanY = shareY(clean, HEIGHT);
   return linearFrame(
     HEIGHT,
-    QUARTERS.map((share) => [share, `${100 * share} %`]),
-    html`${shareGrid(QUARTERS, HEIGHT)}${axisMarks(axis, HEIGHT, "length of the change (ℓ2)")}<line class="clean" x1="1%" x2="98%" y1="${cleanY}" y2="${cleanY}"/>${stretched(certified, "certified", true)}${sample === null ? null : stretched(sample, "certified sample", false)}${attacked === null ? null : stretched(attacked, "attacked", false)}${marks(report, axis)}`,
+    quarterLabels(),
+    html`${shareGrid(QUARTERS, HEIGHT)}${axisMarks(axis, HEIGHT, "length of the change (ℓ2)")}<line class="clean" x1="1%" x2="98%" y1="${cleanY}" y2="${cleanY}"/>${stretched(certified, "certified", HEIGHT, areaUnder(certified, "band", HEIGHT))}${sample === null ? null : stretched(sample, "certified sample", HEIGHT)}${attacked === null ? null : stretched(attacked, "attacked", HEIGHT)}${marks(report, axis)}`,
     `Accuracy of ${points} points over the length of changes`,
   );
 }
@@ -38,36 +40,14 @@ export function isSampled({ attackedPoints, points }: CertifyReport): boolean {
 }
 
 /** From 0 over every ε and nearly every radius. */
-export function radiusAxis({ radii, settings }: CertifyReport): LinearAxis {
+export function radiusAxis({ radii, settings }: CertifyReport): PlotAxis {
   const sorted = radii.values.toSorted((a, b) => a - b);
   const most = sorted[Math.ceil((1 - OUTLIERS) * (sorted.length - 1))];
   return linearAxis(1.04 * Math.max(most, settings.epsilons.at(-1)!));
 }
 
-/** The share of `lengths` that exceed x, for x from 0 to `end`, as a path in WIDE × HEIGHT. */
-function curve(lengths: readonly number[], { high }: LinearAxis, end: number): string {
-  const sorted = lengths.toSorted((a, b) => a - b);
-  const x = (length: number) => Math.round((WIDE * Math.min(length, end)) / high);
-  const y = (left: number) => shareY(left / sorted.length, HEIGHT);
-  const first = sorted.findIndex((length) => length > 0);
-  let path = `M0 ${y(first < 0 ? 0 : sorted.length - first)}`;
-  for (let i = Math.max(first, 0); first >= 0 && i < sorted.length && sorted[i] < end; i++) {
-    const here = x(sorted[i]);
-    while (i + 1 < sorted.length && x(sorted[i + 1]) === here && sorted[i + 1] < end) i++;
-    path += `H${here}V${y(sorted.length - i - 1)}`;
-  }
-  return `${path}H${x(end)}`;
-}
-
-/** A path given in WIDE × HEIGHT, drawn over the plot at any width; the line keeps its own. */
-function stretched(path: string, kind: string, filled: boolean): Markup {
-  const foot = shareY(0, HEIGHT);
-  const area = filled ? html`<path class="band" d="${path}V${foot}H0Z"/>` : null;
-  return html`<svg x="1%" width="97%" height="${HEIGHT}" viewBox="0 0 ${WIDE} ${HEIGHT}" preserveAspectRatio="none" aria-hidden="true">${area}<path class="${kind}" d="${path}" vector-effect="non-scaling-stroke"/></svg>`;
-}
-
 /** A mark for every ε, with its numbers on hover and focus. */
-function marks(report: CertifyReport, axis: LinearAxis): Markup[] {
+function marks(report: CertifyReport, axis: PlotAxis): Markup[] {
   const [, ...rows] = accuracyRows(report);
   const places = rows.map(({ epsilon }) => axisX(axis, epsilon));
   const middle = (a: number, b: number | undefined, end: number) => (b === undefined ? end : (a + b) / 2);

@@ -27,8 +27,15 @@ export function saveCharts(
   const svg = (figure: Element): string => {
     const drawings: Element[] = [];
     let top = 36;
-    for (const drawing of figure.querySelectorAll("[data-drawing] svg.chart")) {
+    const shown = figure.querySelectorAll("[data-drawing]:not([hidden]) svg.chart");
+    const several = figure.querySelectorAll("[data-drawing]:not([hidden]) svg.plot").length > 1;
+    for (const drawing of shown) {
       const isAxis = drawing.classList.contains("y-axis");
+      if (isAxis && several) {
+        top += 28;
+        const name = drawing.nextElementSibling?.getAttribute("aria-label") ?? "";
+        drawings.push(make("text", { class: "end", x: "62", y: String(top - 12) }, name));
+      }
       const left = drawing.classList.contains("plot") ? 62 : 8;
       const copy = drawing.cloneNode(true) as Element;
       copy.setAttribute("x", String(left));

@@ -3,6 +3,7 @@ import { download } from "./download.ts";
 import { chooseLayers } from "./layers.ts";
 import { saveCharts } from "./save-charts.ts";
 import { saveTables } from "./save-tables.ts";
+import { switchScales } from "./scales.ts";
 import { sortAndFilter } from "./tables.ts";
 import { switchTheme } from "./theme.ts";
 import { showTips } from "./tips.ts";
@@ -17,6 +18,7 @@ export function clientScript(): string {
 const data = JSON.parse(document.getElementById("data").textContent);
 (${switchTheme})();
 (${showTips})();
+(${switchScales})();
 (${sortAndFilter})(data);
 (${chooseLayers})(data, ${drawSpectrum});
 const download = ${download};
