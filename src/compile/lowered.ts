@@ -5,6 +5,8 @@ export type ElementType = "float32" | "float64" | "float16" | "int32" | "uint32"
 export interface LeafType {
   readonly shape: readonly number[];
   readonly dtype: ElementType;
+  /** True where the value yields to the other operand's type, as a plain number does in jax-js. Default false. */
+  readonly weakType?: boolean;
 }
 
 /** A leaf's type and the name of the graph input or output that carries it. */

@@ -1,5 +1,5 @@
 import { numpy as np } from "@jax-js/jax";
-import type { Held } from "./controls/rule.ts";
+import type { Effective, Held } from "./controls/rule.ts";
 import { ruleOf } from "./controls/rules.ts";
 import { arrayIn } from "./trees.ts";
 import type { LayerTree, Shape, Tensor } from "./types.ts";
@@ -27,8 +27,12 @@ export function applyWeight(slot: WeightSlot, params: LayerTree, state: LayerTre
   return scale ? y.mul(scale) : y;
 }
 
+/** In a state, in the place of a weight's control: the weight is baked, the layer uses it as it stands. */
+export const BAKED: LayerTree = Object.freeze({});
+
 /** The weight a layer uses and the scalar that multiplies its output; see `Effective`. */
-export function effectiveWeight(slot: WeightSlot, params: LayerTree, state: LayerTree) {
+export function effectiveWeight(slot: WeightSlot, params: LayerTree, state: LayerTree): Effective {
+  if (state[slot.name] === BAKED) return { weight: arrayIn(params, slot.name).ref };
   return ruleOf(slot.control).effective(slot.control, held(slot, params), stateOf(slot, state));
 }
 

@@ -1,9 +1,15 @@
-import { lax, numpy as np } from "@jax-js/jax";
+import { lax, numpy as np, random } from "@jax-js/jax";
+import { splitKey } from "../keys.ts";
+import { atLeastFloat32 } from "../layers/precision.ts";
 import type { LayerTree, Shape, Tensor } from "../types.ts";
 import type { WeightOperator } from "../weight.ts";
 import type { NormOf } from "./control.ts";
+import type { Held } from "./rule.ts";
 
-/** Both directions of the linear map whose norm is controlled, for batches of one; they consume the vectors they get. */
+/** PyTorch starts with as many: enough for the first steps, the iteration goes on while training. */
+const STARTING_ITERATIONS = 15;
+
+/** Both directions of the linear map whose norm is controlled, batch axis first; they consume the vectors they get. */
 export interface LinearMap {
   apply(v: Tensor): Tensor;
   adjoint(u: Tensor): Tensor;
@@ -16,17 +22,36 @@ export function linearMap(
   norm: NormOf,
   inputShape: Shape,
 ): LinearMap {
-  const precise = () => weight.ref.astype(np.float32);
   if (norm === "operator") {
     return {
-      apply: (v) => operator.apply(precise(), v),
-      adjoint: (u) => operator.adjoint(precise(), u, inputShape),
+      apply: (v) => operator.apply(atLeastFloat32(weight.ref), v),
+      adjoint: (u) => operator.adjoint(atLeastFloat32(weight.ref), u, inputShape),
     };
   }
   return {
-    apply: (v) => np.matmul(v, np.transpose(operator.matrix.of(precise()))),
-    adjoint: (u) => np.matmul(u, operator.matrix.of(precise())),
+    apply: (v) => np.matmul(v, np.transpose(operator.matrix.of(atLeastFloat32(weight.ref)))),
+    adjoint: (u) => np.matmul(u, operator.matrix.of(atLeastFloat32(weight.ref))),
   };
+}
+
+/** Vectors near the leading singular ones, from random ones; `u` left and `v` right. Lends `held`, consumes `key`. */
+export function startingVectors(held: Held, norm: NormOf, inputShape: Shape, key: Tensor): LayerTree {
+  const shapes = vectorShapes(held.operator, held.weight.shape, norm, inputShape);
+  const [keyU, keyV] = splitKey(key, 2);
+  const start = { u: random.normal(keyU, shapes.u), v: random.normal(keyV, shapes.v) };
+  const vectors = iterate(
+    linearMap(held.operator, held.weight, norm, inputShape),
+    start,
+    STARTING_ITERATIONS,
+  );
+  start.u.dispose();
+  start.v.dispose();
+  return vectors;
+}
+
+/** The shape of one input of the operator, from the vectors of its iteration: that of `v` after a batch axis of 1. */
+export function inputShapeOf(vectors: LayerTree): Shape {
+  return (vectors.v as Tensor).shape.slice(1);
 }
 
 /** The shapes of one right and one left singular vector, batch axis included. */
@@ -39,15 +64,15 @@ export function vectorShapes(operator: WeightOperator, weightShape: Shape, norm:
 }
 
 /**
- * Power iteration on WᵀW from the left vector: v ← Wᵀu/‖Wᵀu‖, u ← Wv/‖Wv‖, `steps` times. Where a product is zero the
+ * Power iteration on WᵀW from the right vector: u ← Wv/‖Wv‖, v ← Wᵀu/‖Wᵀu‖, `steps` times, in PyTorch's order. Where a product is zero the
  * vector it would replace stays, so that a zero weight never makes NaN. Lends `vectors`.
  */
 export function iterate(map: LinearMap, vectors: LayerTree, steps: number): { u: Tensor; v: Tensor } {
   let u = (vectors.u as Tensor).ref;
   let v = (vectors.v as Tensor).ref;
   for (let step = 0; step < steps; step++) {
-    v = unit(map.adjoint(u.ref), v);
     u = unit(map.apply(v.ref), u);
+    v = unit(map.adjoint(u.ref), v);
   }
   return { u, v };
 }
@@ -61,7 +86,8 @@ export function singularValue(map: LinearMap, vectors: LayerTree): Tensor {
 /** The vector scaled to length 1; `fallback` where it is zero or not finite. Consumes both. */
 function unit(vector: Tensor, fallback: Tensor): Tensor {
   const length = np.sqrt(np.sum(np.square(vector.ref)));
-  const usable = np.greater(length.ref, 0);
+  // length · 1/length is 1, and NaN for 0, ∞ and NaN.
+  const usable = np.greater(length.ref.mul(np.reciprocal(length.ref)), 0);
   const divisor = np.where(usable.ref, length, 1);
   return np.where(usable, vector.div(divisor), fallback);
 }

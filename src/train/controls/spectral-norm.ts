@@ -1,8 +1,8 @@
-import { numpy as np, random } from "@jax-js/jax";
+import { numpy as np, tree } from "@jax-js/jax";
 import { checkChoice, checkCount, checkFlag, checkOptions, checkPositive } from "../checks.ts";
-import type { LayerTree, Shape, Tensor } from "../types.ts";
+import type { Shape, Tensor } from "../types.ts";
 import type { NormOf, SpectralNormControl } from "./control.ts";
-import { iterate, linearMap, singularValue, vectorShapes } from "./power-iteration.ts";
+import { inputShapeOf, iterate, linearMap, singularValue, startingVectors } from "./power-iteration.ts";
 import type { ControlRule, Effective, Held } from "./rule.ts";
 
 export interface SpectralNormOptions {
@@ -17,9 +17,6 @@ export interface SpectralNormOptions {
   /** Multiply by a trained factor, kept in [−1, 1]. Default false. */
   readonly learnableScale?: boolean;
 }
-
-/** PyTorch starts with as many: enough for the first steps, the iteration goes on while training. */
-const STARTING_ITERATIONS = 15;
 
 /**
  * Spectral normalization: the layer uses W·cap/σ₁(W), σ₁ from a power iteration that `advance` carries on; gradients flow
@@ -41,18 +38,12 @@ export function spectralNorm(options: SpectralNormOptions = {}): SpectralNormCon
 
 export const spectralNormRule: ControlRule<SpectralNormControl> = {
   init(control, held, inputShape, key) {
-    const shapes = vectorShapes(held.operator, held.weight.shape, control.norm, inputShape);
-    const [keyU, keyV] = random.split(key, 2);
-    const start = { u: random.normal(keyU, shapes.u), v: random.normal(keyV, shapes.v) };
-    const state = iterate(mapOf(control, held, inputShape), start, STARTING_ITERATIONS);
-    start.u.dispose();
-    start.v.dispose();
-    return { weight: held.weight.ref, state };
+    return { weight: held.weight.ref, state: startingVectors(held, control.norm, inputShape, key) };
   },
 
   effective(control, held, state): Effective {
     const sigma = singularValue(mapOf(control, held, inputShapeOf(state)), state);
-    const scale = scaleFor(control, sigma);
+    const scale = scaleFor(control, held.weight, sigma);
     const factor = held.factor?.ref;
     return {
       weight: held.weight.ref,
@@ -64,30 +55,22 @@ export const spectralNormRule: ControlRule<SpectralNormControl> = {
     return iterate(mapOf(control, held, inputShapeOf(state)), state, control.iterations);
   },
 
-  project: (_control, held, state) => ({
-    weight: held.weight.ref,
-    state: { u: ref(state.u), v: ref(state.v) },
-  }),
+  project: (_control, held, state) => ({ weight: held.weight.ref, state: tree.ref(state) }),
 
   promise: ({ cap, norm }) => ({ cap, norm }),
 };
 
-/** cap/σ, or min(1, cap/σ); 1 for a zero weight, which stays zero. Consumes σ. */
-function scaleFor(control: SpectralNormControl, sigma: Tensor): Tensor {
-  const usable = np.greater(sigma.ref, 0);
-  const ratio = np.reciprocal(np.where(usable.ref, sigma, control.cap)).mul(control.cap);
-  return control.onlyAbove ? np.minimum(ratio, 1) : ratio;
+/**
+ * cap/σ, or min(1, cap/σ); 1 for a weight that is zero, or so small that the scale or its derivative would overflow: it stays
+ * as it is. Consumes σ.
+ */
+function scaleFor({ cap, onlyAbove }: SpectralNormControl, weight: Tensor, sigma: Tensor): Tensor {
+  const largestScale = weight.dtype === np.float16 ? 6e4 : 1e18;
+  const usable = np.greater(sigma.ref, cap / largestScale);
+  const ratio = np.reciprocal(np.where(usable, sigma, cap)).mul(cap);
+  return onlyAbove ? np.minimum(ratio, 1) : ratio;
 }
 
-function mapOf(control: SpectralNormControl, held: Held, inputShape: Shape) {
-  return linearMap(held.operator, held.weight, control.norm, inputShape);
-}
-
-/** The right singular vector has the shape of one input, after a batch axis of 1. */
-function inputShapeOf(state: LayerTree): Shape {
-  return (state.v as Tensor).shape.slice(1);
-}
-
-function ref(array: LayerTree[string] | undefined): Tensor {
-  return (array as Tensor).ref;
+function mapOf({ norm }: SpectralNormControl, { operator, weight }: Held, inputShape: Shape) {
+  return linearMap(operator, weight, norm, inputShape);
 }

@@ -1,11 +1,12 @@
-import { random } from "@jax-js/jax";
 import { checkCount, checkFlag, checkOptions } from "../checks.ts";
 import { applyWeight, initWeight } from "../controlled.ts";
 import type { Control } from "../controls/control.ts";
 import { uncontrolled } from "../controls/uncontrolled.ts";
 import { ShapeError } from "../errors.ts";
+import { splitKey } from "../keys.ts";
 import type { Module } from "../module.ts";
 import { arrayIn, layerTree, lend } from "../trees.ts";
+import type { Shape } from "../types.ts";
 import { arrayValue, layerValues } from "../values.ts";
 import type { WeightSlot } from "../weight.ts";
 import { denseOperator } from "./dense-operator.ts";
@@ -33,22 +34,23 @@ export function linear(outputs: number, options: LinearOptions = {}): Module {
     control: options.control ?? uncontrolled,
   };
 
+  const outputShape = (inputShape: Shape): Shape => {
+    if (inputShape.length === 0) {
+      throw new ShapeError(
+        "linear takes inputs with at least one axis of features; got a scalar for each example.",
+      );
+    }
+    return [...inputShape.slice(0, -1), outputs];
+  };
+
   return {
     kind: "linear",
-
-    outputShape(inputShape) {
-      if (inputShape.length === 0) {
-        throw new ShapeError(
-          "linear takes inputs with at least one axis of features; got a scalar for each example.",
-        );
-      }
-      return [...inputShape.slice(0, -1), outputs];
-    },
+    outputShape,
 
     init(key, inputShape) {
-      this.outputShape(inputShape);
+      outputShape(inputShape);
       const inputs = inputShape.at(-1)!;
-      const [weightKey, biasKey, controlKey] = random.split(key, 3);
+      const [weightKey, biasKey, controlKey] = splitKey(key, 3);
       const weight = uniformFanIn(weightKey, [outputs, inputs], inputs);
       const variables = initWeight(slot, weight, inputShape, controlKey);
       if (hasBias) variables.params.bias = uniformFanIn(biasKey, [outputs], inputs);
@@ -58,6 +60,7 @@ export function linear(outputs: number, options: LinearOptions = {}): Module {
 
     apply(params, state, x) {
       const own = layerTree(params);
+      checkFeatures(arrayIn(own, "weight").shape, x.shape);
       const y = applyWeight(slot, own, layerTree(state), x);
       return { y: hasBias ? y.add(arrayIn(own, "bias").ref) : y, state: lend(state) };
     },
@@ -67,7 +70,7 @@ export function linear(outputs: number, options: LinearOptions = {}): Module {
     emit(graph, input, values) {
       const own = layerValues(values);
       const weight = graph.weight(`${values.path}weight`, arrayValue(own.params, "weight"));
-      const shape = this.outputShape(input.shape);
+      const shape = outputShape(input.shape);
       const flat = input.shape.length === 1;
       const bias = hasBias ? [graph.weight(`${values.path}bias`, arrayValue(own.params, "bias"))] : [];
       if (flat) {
@@ -79,4 +82,11 @@ export function linear(outputs: number, options: LinearOptions = {}): Module {
       return { name: hasBias ? graph.node("Add", [product, ...bias]) : product, shape };
     },
   };
+}
+
+function checkFeatures([, inputs]: Shape, batch: Shape): void {
+  if (batch.length > 1 && batch.at(-1) === inputs) return;
+  throw new ShapeError(
+    `linear was made for ${inputs} features, so it takes batches of shape [batch, …, ${inputs}]; got [${batch}]. Is a flatten() missing before it?`,
+  );
 }

@@ -22,7 +22,10 @@ export function stateless({ kind, outputShape, apply, emit }: Stateless): Module
       outputShape(inputShape);
       return { params: {}, state: {} };
     },
-    apply: (_params, _state, x) => ({ y: apply(x), state: {} }),
+    apply(_params, _state, x) {
+      outputShape(x.shape.slice(1));
+      return { y: apply(x), state: {} };
+    },
     advance: () => ({}),
     project: () => ({ params: {}, state: {} }),
     weights: () => [],

@@ -1,0 +1,145 @@
+import { type AxisPair, elementCount, type Node, type NodeOf, type Shape } from "../graph.ts";
+import { type Lower, type Lowering, type Lowerings, unreshaped } from "./lowering.ts";
+
+/** One operand as the matrices of a product. */
+interface Arrangement {
+  /** How its axes move; undefined where they stay. */
+  readonly permutation: readonly number[] | undefined;
+  /** Whether the summed axes come before the operand's own; otherwise after. */
+  readonly summedFirst: boolean;
+  /** Elements that have to move. */
+  readonly cost: number;
+}
+
+/** Axes of one operand: those shared with the other in the result, its own, and those summed over. */
+interface Roles {
+  readonly batch: readonly number[];
+  readonly own: readonly number[];
+  readonly summed: readonly number[];
+}
+
+const product = (shape: Shape, axes: readonly number[]) => axes.reduce((size, axis) => size * shape[axis], 1);
+
+function rolesOf(node: Node, side: 0 | 1, batch: readonly AxisPair[], summed: readonly AxisPair[]): Roles {
+  const shared = batch.map((pair) => pair[side]);
+  const gone = summed.map((pair) => pair[side]);
+  const own = node.shape.flatMap((_, axis) => (shared.includes(axis) || gone.includes(axis) ? [] : [axis]));
+  return { batch: shared, own, summed: gone };
+}
+
+function inPlace(order: readonly number[]): boolean {
+  return order.every((axis, i) => axis === i);
+}
+
+function arrangementOf(node: Node, { batch, own, summed }: Roles): Arrangement {
+  const before = [...batch, ...summed, ...own];
+  const after = [...batch, ...own, ...summed];
+  if (inPlace(after)) return { permutation: undefined, summedFirst: false, cost: 0 };
+  if (inPlace(before)) return { permutation: undefined, summedFirst: true, cost: 0 };
+  // The last axis stays where it is if it can: whole runs of elements move then.
+  const last = node.shape.length - 1;
+  const summedFirst = own.at(-1) === last;
+  return { permutation: summedFirst ? before : after, summedFirst, cost: elementCount(node.shape) };
+}
+
+/** A product of matrices [batch, rows, depth] and [batch, depth, columns], each possibly stored transposed. */
+export interface MatrixProduct {
+  readonly left: string;
+  readonly right: string;
+  readonly leftTransposed: boolean;
+  readonly rightTransposed: boolean;
+  readonly rows: number;
+  readonly columns: number;
+  readonly batch: number;
+  /** Whether there are batch axes at all. */
+  readonly batched: boolean;
+  /** A constant factor of the operands. */
+  readonly scale: number;
+}
+
+/** The order of the summed axes for which less has to be moved. */
+function cheapest({ inputs: [left, right], parameters: { batch, summed } }: NodeOf<"contract">) {
+  const orders = [summed, summed.toSorted((a, b) => a[1] - b[1])].map((pairs) => {
+    const roles = [rolesOf(left, 0, batch, pairs), rolesOf(right, 1, batch, pairs)] as const;
+    const arranged = [arrangementOf(left, roles[0]), arrangementOf(right, roles[1])] as const;
+    return { roles, arranged, cost: arranged[0].cost + arranged[1].cost };
+  });
+  return orders[1].cost < orders[0].cost ? orders[1] : orders[0];
+}
+
+/** Writes the operands of a contraction as matrices. */
+export function matrixProduct(lowering: Lowering, node: NodeOf<"contract">): MatrixProduct {
+  const { roles, arranged } = cheapest(node);
+  const batched = roles[0].batch.length > 0;
+  const batch = product(node.inputs[0].shape, roles[0].batch);
+  const depth = product(node.inputs[0].shape, roles[0].summed);
+  const sizes = node.inputs.map((input, side) => product(input.shape, roles[side].own));
+  let scale = 1;
+  const [left, right] = node.inputs.map((input, side) => {
+    const { source, factor } = unscaled(input);
+    scale *= factor;
+    const { permutation, summedFirst } = arranged[side];
+    const matrix = summedFirst ? [depth, sizes[side]] : [sizes[side], depth];
+    const shape = batched ? [batch, ...matrix] : matrix;
+    if (permutation === undefined) return lowering.reshaped(source, shape);
+    const shaped = lowering.reshaped(source, input.shape);
+    return lowering.reshape(lowering.transpose(shaped, permutation), shape);
+  });
+  return {
+    left,
+    right,
+    leftTransposed: arranged[0].summedFirst,
+    rightTransposed: !arranged[1].summedFirst,
+    rows: sizes[0],
+    columns: sizes[1],
+    batch,
+    batched,
+    scale,
+  };
+}
+
+/** x and c of x·c with a constant c, seen through reshapes: the product's scale takes c. */
+function unscaled(node: Node): { readonly source: Node; readonly factor: number } {
+  const source = unreshaped(node);
+  if (source.op === "mul" && source.inputs[1].op === "scalar" && source.dtype === "float32") {
+    const factor = source.inputs[1].parameters.value;
+    if (Number.isFinite(factor)) return { source: source.inputs[0], factor };
+  }
+  return { source: node, factor: 1 };
+}
+
+const isFloat = (node: Node) => node.dtype === "float32" || node.dtype === "float64";
+
+/** Whether a contraction is one Gemm. */
+export function isGemm(node: NodeOf<"contract">): boolean {
+  return node.parameters.batch.length === 0 && isFloat(node);
+}
+
+/** Gemm's result scale·left·right + addend, [rows, columns]. */
+export function gemm(lowering: Lowering, p: MatrixProduct, scale: number, addend?: string): string {
+  const inputs = addend === undefined ? [p.left, p.right] : [p.left, p.right, addend];
+  return lowering.emitter.op("Gemm", inputs, {
+    ...(p.leftTransposed ? { transA: 1 } : {}),
+    ...(p.rightTransposed ? { transB: 1 } : {}),
+    ...(scale === 1 ? {} : { alpha: { kind: "float", value: scale } as const }),
+  });
+}
+
+const contract: Lower<"contract"> = (lowering, node) => {
+  const p = matrixProduct(lowering, node);
+  if (isGemm(node)) return lowering.reshapeFrom(gemm(lowering, p, p.scale), [p.rows, p.columns], node.shape);
+  return batchedProduct(lowering, node, p);
+};
+
+function batchedProduct(lowering: Lowering, node: NodeOf<"contract">, p: MatrixProduct): string {
+  const { emitter } = lowering;
+  const turn = p.batched ? [0, 2, 1] : [1, 0];
+  const left = p.leftTransposed ? lowering.transpose(p.left, turn) : p.left;
+  const right = p.rightTransposed ? lowering.transpose(p.right, turn) : p.right;
+  const result = emitter.op("MatMul", [left, right]);
+  const scaled = p.scale === 1 ? result : emitter.op("Mul", [result, emitter.scalar(p.scale, node.dtype)]);
+  const matrix = [p.rows, p.columns];
+  return lowering.reshapeFrom(scaled, p.batched ? [p.batch, ...matrix] : matrix, node.shape);
+}
+
+export const CONTRACTION: Lowerings = { contract };

@@ -1,0 +1,81 @@
+import type { ElementType } from "../lowered.ts";
+import { elementCount, type Graph, type Node, type NodeOf, type Op, sameShape, type Shape } from "../graph.ts";
+import { useCounts } from "../simplify/rebuild.ts";
+import { Emitter } from "./emitter.ts";
+
+/** How nodes of one operation are written in ONNX: gives the name of the result. */
+export type Lower<O extends Op> = (lowering: Lowering, node: NodeOf<O>) => string;
+
+export type Lowerings = { readonly [O in Op]?: Lower<O> };
+
+/** TensorProto.DataType of element types, and of int64. */
+const TYPE_CODES = { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10, float64: 11, uint32: 12 } as const;
+
+/** A graph on its way to ONNX. */
+export class Lowering {
+  readonly emitter = new Emitter();
+  readonly #names = new Map<Node, string>();
+  readonly #uses: ReadonlyMap<Node, number>;
+
+  constructor(graph: Graph) {
+    this.#uses = useCounts(graph);
+  }
+
+  /** The ONNX name of a node lowered before. */
+  name(node: Node): string {
+    return this.#names.get(node)!;
+  }
+
+  names(nodes: readonly Node[]): string[] {
+    return nodes.map((node) => this.name(node));
+  }
+
+  setName(node: Node, name: string): void {
+    this.#names.set(node, name);
+  }
+
+  /** Whether one node alone takes this one, once. */
+  usedOnce(node: Node): boolean {
+    return this.#uses.get(node) === 1;
+  }
+
+  /** A node's elements in another shape, without a chain of reshapes. */
+  reshaped(node: Node, shape: Shape): string {
+    const source = unreshaped(node);
+    if (sameShape(source.shape, shape)) return this.name(source);
+    return this.reshape(this.name(source), shape);
+  }
+
+  reshape(name: string, shape: Shape): string {
+    // A 0 would copy the operand's size.
+    const zeros = shape.includes(0) ? { allowzero: 1 } : {};
+    return this.emitter.op("Reshape", [name, this.emitter.integers(shape)], zeros);
+  }
+
+  /** A result of one shape in another. */
+  reshapeFrom(name: string, from: Shape, to: Shape): string {
+    return sameShape(from, to) ? name : this.reshape(name, to);
+  }
+
+  cast(name: string, to: ElementType | "int64"): string {
+    return this.emitter.op("Cast", [name], { to: TYPE_CODES[to] });
+  }
+
+  bitcast(name: string, to: ElementType): string {
+    return this.emitter.op("BitCast", [name], { to: TYPE_CODES[to] });
+  }
+
+  transpose(name: string, permutation: readonly number[]): string {
+    const moves = permutation.some((axis, i) => axis !== i);
+    return moves ? this.emitter.op("Transpose", [name], { perm: permutation }) : name;
+  }
+}
+
+/** What a chain of reshapes starts from. */
+export function unreshaped(node: Node): Node {
+  return node.op === "reshape" ? unreshaped(node.inputs[0]) : node;
+}
+
+export function isEmpty(node: Node): boolean {
+  return elementCount(node.shape) === 0;
+}

@@ -1,0 +1,52 @@
+import type { Reduction } from "../graph.ts";
+import type { ElementType } from "../lowered.ts";
+import type { Lower, Lowering, Lowerings } from "./lowering.ts";
+
+const OPERATORS: Readonly<Record<Reduction, string>> = {
+  add: "ReduceSum",
+  mul: "ReduceProd",
+  min: "ReduceMin",
+  max: "ReduceMax",
+};
+
+/** On truth values: any or all. */
+const OF_BOOLEANS: Readonly<Record<Reduction, "min" | "max">> = { add: "max", max: "max", mul: "min", min: "min" };
+
+const reduce: Lower<"reduce"> = (lowering, { inputs: [x], parameters: { reduction, axes }, dtype }) => {
+  const name = lowering.name(x);
+  if (dtype === "bool") {
+    const any = reduced(lowering, OF_BOOLEANS[reduction], lowering.cast(name, "int32"), axes);
+    return lowering.cast(any, "bool");
+  }
+  if (dtype === "uint32") return unsigned(lowering, reduction, name, axes);
+  const result = reduced(lowering, reduction, name, axes);
+  const ordered = reduction === "min" || reduction === "max";
+  return ordered && dtype.startsWith("float") ? withNaN(lowering, name, result, axes, dtype) : result;
+};
+
+function reduced(lowering: Lowering, reduction: Reduction, name: string, axes: readonly number[]): string {
+  const { emitter } = lowering;
+  return emitter.op(OPERATORS[reduction], [name, emitter.integers(axes)], { keepdims: 0 });
+}
+
+/** onnxruntime has no reductions of uint32: sums and products keep their bits in int32, an order needs int64. */
+function unsigned(lowering: Lowering, reduction: Reduction, name: string, axes: readonly number[]): string {
+  const type = reduction === "add" || reduction === "mul" ? "int32" : "int64";
+  return lowering.cast(reduced(lowering, reduction, lowering.cast(name, type), axes), "uint32");
+}
+
+/** onnxruntime's ReduceMax and ReduceMin skip NaN or not, by its place; jax-js gives NaN. */
+function withNaN(
+  lowering: Lowering,
+  name: string,
+  result: string,
+  axes: readonly number[],
+  dtype: ElementType,
+): string {
+  const { emitter } = lowering;
+  const flags = lowering.cast(emitter.op("IsNaN", [name]), "int32");
+  const any = lowering.cast(reduced(lowering, "max", flags, axes), "bool");
+  return emitter.op("Where", [any, emitter.scalar(Number.NaN, dtype), result]);
+}
+
+export const REDUCTION: Lowerings = { reduce };

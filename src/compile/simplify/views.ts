@@ -1,0 +1,254 @@
+import { elementCount, type Node, type Shape, sameShape } from "../graph.ts";
+import type { Builder, Rule, Rules } from "./builder.ts";
+import { consecutive, inversePermutation, reshapeGroups } from "./reshape-groups.ts";
+
+const reshape: Rule<"reshape"> = (build, { inputs: [x], shape }) => {
+  if (sameShape(x.shape, shape)) return x;
+  if (x.op === "reshape") return build.reshape(x.inputs[0], shape);
+  if (x.op === "expand") return reshapedExpand(build, x.inputs[0], x.shape, shape);
+  return undefined;
+};
+
+/** Reshapes before repeating, where no axis mixes repeated elements with others. */
+function reshapedExpand(build: Builder, core: Node, from: Shape, to: Shape): Node | undefined {
+  const groups = reshapeGroups(from, to);
+  if (groups === undefined) return undefined;
+  const coreShape = new Array<number>(to.length).fill(1);
+  for (const group of groups) {
+    const repeated = group.from.map((axis) => core.shape[axis] === 1);
+    if (repeated.every(Boolean)) continue;
+    if (repeated.some(Boolean)) return undefined;
+    for (const axis of group.to) coreShape[axis] = to[axis];
+  }
+  return build.expand(build.reshape(core, coreShape), to);
+}
+
+const expand: Rule<"expand"> = (build, { inputs: [x], shape }) => {
+  if (sameShape(x.shape, shape)) return x;
+  return x.op === "expand" ? build.expand(x.inputs[0], shape) : undefined;
+};
+
+const transpose: Rule<"transpose"> = (build, { inputs: [x], parameters: { permutation }, shape }) => {
+  if (consecutive(permutation)) return x;
+  if (x.op === "transpose") {
+    return build.transpose(
+      x.inputs[0],
+      permutation.map((axis) => x.parameters.permutation[axis]),
+    );
+  }
+  if (x.op === "expand") return build.expand(build.transpose(x.inputs[0], permutation), shape);
+  const wide = permutation.filter((axis) => x.shape[axis] !== 1);
+  if (wide.every((axis, i) => i === 0 || axis > wide[i - 1])) return build.reshape(x, shape);
+  if (x.op === "reshape") return transposedReshape(build, x.inputs[0], x.shape, permutation);
+  return undefined;
+};
+
+/** Transposes before reshaping, where every run of axes that belong together stays together. */
+function transposedReshape(
+  build: Builder,
+  source: Node,
+  reshaped: Shape,
+  permutation: readonly number[],
+): Node | undefined {
+  const groups = reshapeGroups(source.shape, reshaped);
+  if (groups === undefined) return undefined;
+  const order: number[] = [];
+  const wide = permutation.filter((axis) => reshaped[axis] !== 1);
+  while (wide.length > 0) {
+    const group = groups.find(({ to }) => to[0] === wide[0]);
+    if (group === undefined) return undefined;
+    const moved = wide.splice(0, group.to.length);
+    if (!sameShape(moved, group.to)) return undefined;
+    order.push(...group.from);
+  }
+  const units = source.shape.flatMap((size, axis) => (size === 1 ? [axis] : []));
+  const shape = permutation.map((axis) => reshaped[axis]);
+  return build.reshape(build.transpose(source, [...units, ...order]), shape);
+}
+
+const slice: Rule<"slice"> = (build, node) => {
+  const { shape } = node;
+  const [x] = node.inputs;
+  const { starts, steps } = node.parameters;
+  if (sameShape(x.shape, shape) && steps.every((step, axis) => step === 1 || shape[axis] === 1)) return x;
+  if (x.op === "slice") {
+    const inner = x.parameters;
+    const joined = {
+      starts: starts.map((start, axis) => inner.starts[axis] + start * inner.steps[axis]),
+      steps: steps.map((step, axis) => step * inner.steps[axis]),
+    };
+    return build.node("slice", x.inputs, joined, shape, x.dtype);
+  }
+  if (x.op === "expand") {
+    const [core] = x.inputs;
+    const repeated = (axis: number) => core.shape[axis] === 1;
+    const coreShape = shape.map((size, axis) => (repeated(axis) ? Math.min(size, 1) : size));
+    const kept = { starts: starts.map((start, axis) => (repeated(axis) ? 0 : start)), steps };
+    return build.expand(build.node("slice", [core], kept, coreShape, x.dtype), shape);
+  }
+  if (x.op === "transpose") {
+    const { permutation } = x.parameters;
+    const inverse = inversePermutation(permutation);
+    const back = (values: readonly number[]) => inverse.map((axis) => values[axis]);
+    const moved = { starts: back(starts), steps: back(steps) };
+    return build.transpose(build.node("slice", x.inputs, moved, back(shape), x.dtype), permutation);
+  }
+  if (x.op === "concatenate") return sliceOfPart(build, x, node.parameters, shape);
+  return undefined;
+};
+
+/** A slice that stays within one part of a concatenation. */
+function sliceOfPart(
+  build: Builder,
+  whole: Node & { op: "concatenate" },
+  { starts, steps }: { readonly starts: readonly number[]; readonly steps: readonly number[] },
+  shape: Shape,
+): Node | undefined {
+  const { axis } = whole.parameters;
+  if (steps[axis] !== 1 || shape[axis] === 0) return undefined;
+  let start = starts[axis];
+  for (const part of whole.inputs) {
+    const size = part.shape[axis];
+    if (start < size) {
+      const within = start + shape[axis] <= size;
+      return within
+        ? build.node("slice", [part], { starts: starts.with(axis, start), steps }, shape, part.dtype)
+        : undefined;
+    }
+    start -= size;
+  }
+  return undefined;
+}
+
+const pad: Rule<"pad"> = (build, { inputs: [x], parameters: { widths }, shape }) => {
+  if (sameShape(x.shape, shape)) return x;
+  if (x.op === "pad") {
+    const joined = widths.map(([low, high], axis) => {
+      const [innerLow, innerHigh] = x.parameters.widths[axis];
+      return [low + innerLow, high + innerHigh] as const;
+    });
+    return build.node("pad", x.inputs, { widths: joined }, shape, x.dtype);
+  }
+  if (x.op === "transpose") {
+    const { permutation } = x.parameters;
+    const [source] = x.inputs;
+    const moved = inversePermutation(permutation).map((axis) => widths[axis]);
+    const padded = source.shape.map((size, axis) => size + moved[axis][0] + moved[axis][1]);
+    return build.transpose(build.node("pad", [source], { widths: moved }, padded, x.dtype), permutation);
+  }
+  return undefined;
+};
+
+const concatenate: Rule<"concatenate"> = (build, { inputs, parameters: { axis } }) => {
+  const parts = inputs.filter((part) => elementCount(part.shape) > 0);
+  if (parts.length === 0) return inputs[0];
+  if (parts.length === 1) return parts[0];
+  const flat = parts.flatMap((part) =>
+    part.op === "concatenate" && part.parameters.axis === axis ? part.inputs : [part],
+  );
+  if (flat.length !== inputs.length) return build.concatenate(flat, axis);
+  const whole = slicesOfOne(flat, axis);
+  if (whole !== undefined) return whole;
+  return concatenatedTransposes(build, parts, axis);
+};
+
+/** The array whose slices these are, one after the other and all of them. */
+function slicesOfOne(parts: readonly Node[], axis: number): Node | undefined {
+  const [first] = parts;
+  if (first.op !== "slice") return undefined;
+  const [whole] = first.inputs;
+  let next = 0;
+  for (const part of parts) {
+    if (part.op !== "slice" || part.inputs[0] !== whole) return undefined;
+    const { starts, steps } = part.parameters;
+    const fits = starts.every((start, a) => start === (a === axis ? next : 0) && steps[a] === 1);
+    if (!fits) return undefined;
+    next += part.shape[axis];
+  }
+  const size = whole.shape.every((n, a) => n === (a === axis ? next : first.shape[a]));
+  return size ? whole : undefined;
+}
+
+function concatenatedTransposes(build: Builder, parts: readonly Node[], axis: number): Node | undefined {
+  const [first] = parts;
+  if (first.op !== "transpose") return undefined;
+  const { permutation } = first.parameters;
+  const alike = (part: Node) =>
+    part.op === "transpose" && sameShape(part.parameters.permutation, permutation);
+  if (!parts.every(alike)) return undefined;
+  const sources = parts.map((part) => part.inputs[0]);
+  return build.transpose(build.concatenate(sources, permutation[axis]), permutation);
+}
+
+const reduce: Rule<"reduce"> = (build, { inputs: [x], parameters: { reduction, axes }, shape }) => {
+  if (axes.length === 0) return x;
+  if (axes.every((axis) => x.shape[axis] === 1)) return build.reshape(x, shape);
+  const kept = x.shape.flatMap((_, axis) => (axes.includes(axis) ? [] : [axis]));
+  if (x.op === "reduce" && x.parameters.reduction === reduction) {
+    const [source] = x.inputs;
+    const inner = source.shape.flatMap((_, axis) => (x.parameters.axes.includes(axis) ? [] : [axis]));
+    const all = [...x.parameters.axes, ...axes.map((axis) => inner[axis])];
+    return build.reduce(reduction, source, all.sort((a, b) => a - b));
+  }
+  if (x.op === "transpose") {
+    const { permutation } = x.parameters;
+    const moved = axes.map((axis) => permutation[axis]).sort((a, b) => a - b);
+    const reduced = build.reduce(reduction, x.inputs[0], moved);
+    const sources = kept.map((axis) => permutation[axis]);
+    const rank = (axis: number) => sources.filter((other) => other < axis).length;
+    return build.transpose(reduced, sources.map(rank));
+  }
+  if (x.op === "expand" && x.dtype !== "bool") return reducedExpand(build, x.inputs[0], x.shape, reduction, axes);
+  if (x.op === "reshape") return reducedReshape(build, x, reduction, axes, shape);
+  return undefined;
+};
+
+/** Reduces what is repeated without repeating it. */
+function reducedExpand(
+  build: Builder,
+  core: Node,
+  expanded: Shape,
+  reduction: string,
+  axes: readonly number[],
+): Node | undefined {
+  if (reduction === "mul" || elementCount(expanded) === 0) return undefined;
+  const result = build.reduce(reduction as "add", core, axes);
+  const copies = axes.reduce((count, axis) => count * (core.shape[axis] === 1 ? expanded[axis] : 1), 1);
+  const once = reduction === "add" ? build.mul(result, build.scalar(copies, core.dtype)) : result;
+  return build.expand(
+    once,
+    expanded.filter((_, axis) => !axes.includes(axis)),
+  );
+}
+
+/** Reduces before reshaping, where the reduced axes are whole runs. */
+function reducedReshape(
+  build: Builder,
+  x: Node,
+  reduction: "add" | "mul" | "min" | "max",
+  axes: readonly number[],
+  shape: Shape,
+): Node | undefined {
+  const [source] = x.inputs;
+  const groups = reshapeGroups(source.shape, x.shape);
+  if (groups === undefined) return undefined;
+  const reduced: number[] = [];
+  for (const { from, to } of groups) {
+    const inside = to.filter((axis) => axes.includes(axis));
+    if (inside.length === to.length) reduced.push(...from);
+    else if (inside.length > 0) return undefined;
+  }
+  return build.reshape(build.reduce(reduction, source, reduced), shape);
+}
+
+/** Operations that only say where elements go: joined, dropped, or moved past one another into one order. */
+export const VIEWS: Rules = {
+  reshape: [reshape],
+  expand: [expand],
+  transpose: [transpose],
+  slice: [slice],
+  pad: [pad],
+  concatenate: [concatenate],
+  reduce: [reduce],
+};
+

@@ -1,0 +1,18 @@
+import { numpy as np } from "@jax-js/jax";
+import { ShapeError } from "../errors.ts";
+import type { Tensor } from "../types.ts";
+import { precise } from "./classes.ts";
+
+/**
+ * (outputs − targets)², mean over every entry; torch.nn.MSELoss. A scalar. Consumes both, which must have the same shape:
+ * broadcasting [batch] against [batch, 1] would silently compare every output with every target.
+ * @throws ShapeError when the shapes differ.
+ */
+export function meanSquaredError(outputs: Tensor, targets: Tensor): Tensor {
+  if (String(outputs.shape) !== String(targets.shape)) {
+    throw new ShapeError(
+      `meanSquaredError takes targets of the shape of the outputs; got outputs [${outputs.shape}] and targets [${targets.shape}]. Reshape one of them.`,
+    );
+  }
+  return np.mean(np.square(precise(outputs).sub(precise(targets))));
+}

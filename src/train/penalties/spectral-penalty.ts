@@ -1,0 +1,99 @@
+import { lax, numpy as np, random } from "@jax-js/jax";
+import { checkChoice, checkCount, checkNotNegative, checkOptions } from "../checks.ts";
+import type { NormOf } from "../controls/control.ts";
+import { type LinearMap, linearMap, vectorShapes } from "../controls/power-iteration.ts";
+import { TrainError } from "../errors.ts";
+import type { Tensor, Tree } from "../types.ts";
+import type { WeightUse } from "../weight.ts";
+import { iterateBlock, startingBlock } from "./block-power.ts";
+import { checkWeights, sumOverWeights, weightIn } from "./penalised.ts";
+
+export interface SpectralPenaltyOptions {
+  /** 2 (default): λ/2 Σσ²; 1: λ Σσ. */
+  readonly power?: 1 | 2;
+  /** How many leading singular values of each weight are penalised. Default 1. */
+  readonly rank?: number;
+  /** "operator" (default): those of the layer's own linear map; "reshaped": of its kernel as a matrix. */
+  readonly norm?: NormOf;
+  /** Block power iterations in each advance. Default 1. */
+  readonly iterations?: number;
+}
+
+/** A penalty with a state of its own: the leading right singular vectors of every weight. All arguments but `key` are lent. */
+export interface SpectralPenalty {
+  /** The vectors at the start. Consumes `key`. */
+  init(params: Tree, key: Tensor): Tree;
+  /** The penalty times λ, a scalar to add to the loss; gradients flow to `params`, not to the vectors. */
+  value(params: Tree, vectors: Tree, lambda: number): Tensor;
+  /** The vectors one step further; once for each step of the optimiser. */
+  advance(params: Tree, vectors: Tree): Tree;
+}
+
+/**
+ * Spectral regularisation: λ/2 Σσ₁² or λ Σσ₁ over the stored weights (Yoshida & Miyato 2017, arXiv:1705.10941), whose
+ * gradients λσ₁u₁v₁ᵀ and λu₁v₁ᵀ level the top of the spectrum and keep the tail, where weight decay shrinks all of it. With
+ * `rank` k the k leading singular values, by block power iteration: smooth where σ₁ and σ₂ meet.
+ * @param weights those of a network, `net.weights(inputShape)`, or a part of them.
+ * @throws TrainError for unknown options, a rank that a weight does not have, or no weights.
+ */
+export function spectralPenalty(
+  weights: readonly WeightUse[],
+  options: SpectralPenaltyOptions = {},
+): SpectralPenalty {
+  checkOptions("spectralPenalty", options, ["power", "rank", "norm", "iterations"]);
+  checkWeights("spectralPenalty", weights);
+  const power = checkPower(options.power ?? 2);
+  const rank = checkCount("spectralPenalty", "rank", options.rank ?? 1);
+  const norm = checkChoice("spectralPenalty", "norm", options.norm ?? "operator", ["operator", "reshaped"]);
+  const iterations = checkCount("spectralPenalty", "iterations", options.iterations ?? 1);
+  const mapOf = (use: WeightUse, params: Tree): LinearMap =>
+    linearMap(use.slot.operator, weightIn(params, use), norm, use.inputShape);
+
+  return {
+    init(params, key) {
+      const keys = weights.length === 1 ? [key] : [...random.split(key, weights.length)];
+      return weights.map((use, i) => {
+        const { shape } = weightIn(params, use);
+        return startingBlock(
+          mapOf(use, params),
+          keys[i],
+          rank,
+          vectorShapes(use.slot.operator, shape, norm, use.inputShape),
+        );
+      });
+    },
+
+    value(params, vectors, lambda) {
+      checkNotNegative("spectralPenalty", "lambda", lambda);
+      const images = (use: WeightUse, i: number) =>
+        mapOf(use, params).apply(lax.stopGradient((vectors as Tensor[])[i].ref));
+      const lengths = power === 2 ? squaredLengths : sumOfLengths;
+      return sumOverWeights("spectralPenalty", weights, (use, i) => lengths(images(use, i))).mul(
+        lambda / power,
+      );
+    },
+
+    advance: (params, vectors) =>
+      weights.map((use, i) => iterateBlock(mapOf(use, params), (vectors as Tensor[])[i].ref, iterations)),
+  };
+}
+
+function checkPower(power: number): 1 | 2 {
+  if (power === 1 || power === 2) return power;
+  throw new TrainError(
+    `spectralPenalty: power must be 2 (for λ/2 Σσ²) or 1 (for λ Σσ); got ${String(power)}.`,
+  );
+}
+
+/** Σ‖Wvᵢ‖² over a block. Consumes the images. */
+function squaredLengths(images: Tensor): Tensor {
+  return np.sum(np.square(images));
+}
+
+/** Σ‖Wvᵢ‖ over a block; an image that is zero counts as constant. Consumes the images. */
+function sumOfLengths(images: Tensor): Tensor {
+  const axes = images.shape.slice(1).map((_, axis) => axis + 1);
+  const squares = np.sum(np.square(images), axes);
+  const present = np.greater(squares.ref, 0);
+  return np.sum(np.where(present.ref, np.sqrt(np.where(present, squares, 1)), 0));
+}
