@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * npm run bench -- norms|files|networks [--json] [--quick]
+ * npm run bench -- norms|files|networks|train [--json] [--quick]
  *
  * Side-by-side times of this package and its peers, in one run on one machine. Progress goes to stderr; stdout gets
  * the table, or with --json one document. Exit codes: 0 measured, 2 wrong usage, 4 the peers are missing.
@@ -13,8 +13,9 @@ const SUITES = {
   norms: async () => (await import("./norms.mjs")).norms,
   files: async () => (await import("./files.mjs")).files,
   networks: async () => (await import("./networks.mjs")).networks,
+  train: async () => (await import("./train.mjs")).train,
 };
-const USAGE = "usage: npm run bench -- norms|files|networks [--json] [--quick]";
+const USAGE = "usage: npm run bench -- norms|files|networks|train [--json] [--quick]";
 
 const words = process.argv.slice(2);
 const flags = words.filter((word) => word.startsWith("--"));

@@ -20,20 +20,35 @@ export function median(values) {
  * @param {() => Promise<B & { seconds: number }>} peer
  */
 export async function interleave(repeats, ours, peer) {
-  const left = [];
-  const right = [];
-  for (let repeat = 0; repeat < repeats; repeat++) {
-    await sleep(SETTLE_MS);
-    right.push(await peer());
-    await sleep(SETTLE_MS);
-    left.push(await ours());
-  }
+  const [right, left] = await takeTurns([
+    { run: peer, repeats },
+    { run: ours, repeats },
+  ]);
   return {
     ours: median(left.map((run) => run.seconds)),
     peer: median(right.map((run) => run.seconds)),
     last: left.at(-1),
     lastPeer: right.at(-1),
   };
+}
+
+/**
+ * Runs several sides round after round, each `repeats` times, so that a change of the machine's speed meets all alike.
+ * @template T
+ * @param {{ run: () => Promise<T>, repeats: number }[]} sides
+ * @returns {Promise<T[][]>} for each side, the results of its runs
+ */
+export async function takeTurns(sides) {
+  const results = sides.map(() => []);
+  const rounds = Math.max(...sides.map(({ repeats }) => repeats));
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, { run, repeats }] of sides.entries()) {
+      if (round >= repeats) continue;
+      await sleep(SETTLE_MS);
+      results[i].push(await run());
+    }
+  }
+  return results;
 }
 
 /**

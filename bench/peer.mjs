@@ -34,26 +34,30 @@ export function requirePeers() {
   );
 }
 
-/** One long-lived Python process that answers one request at a time. */
+/** One long-lived process that answers one request at a time, JSON lines both ways. */
 export class Peer {
   #child;
   #answers;
-  /** numpy's and torch's versions. */
+  /** What it is: numpy's and torch's versions, or another peer's. */
   about;
 
-  /** @returns {Promise<Peer>} ready, its thread pools warm */
-  static async start() {
-    requirePeers();
+  /**
+   * @param {string} [script] in this folder
+   * @param {string[]} [command] what runs it
+   * @param {NodeJS.ProcessEnv} [environment]
+   * @returns {Promise<Peer>} ready, its thread pools warm
+   */
+  static async start(script = "peers/peers.py", command = [PYTHON, "-u"], environment = peerEnvironment) {
     const peer = new Peer();
-    const script = fileURLToPath(new URL("peers/peers.py", import.meta.url));
-    peer.#child = spawn(PYTHON, ["-u", script], { env: peerEnvironment, stdio: ["pipe", "pipe", "inherit"] });
+    const [program, ...args] = [...command, fileURLToPath(new URL(script, import.meta.url))];
+    peer.#child = spawn(program, args, { env: environment, stdio: ["pipe", "pipe", "inherit"] });
     peer.#answers = createInterface({ input: peer.#child.stdout })[Symbol.asyncIterator]();
     peer.about = await peer.ask("hello");
     return peer;
   }
 
   /**
-   * @param {string} op one of the operations in peers/peers.py
+   * @param {string} op one of the script's operations
    * @param {object} [fields] its arguments
    * @returns {Promise<any>} its answer; timed operations give { seconds, value }
    */

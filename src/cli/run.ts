@@ -10,6 +10,7 @@ import { EXIT, type ExitCode } from "./exit-codes.ts";
 import type { Io } from "./io.ts";
 import { addNormalizeCommand } from "./normalize.ts";
 import { newSession, type Session } from "./session.ts";
+import { addTourCommand } from "./tour.ts";
 
 export interface RunOptions {
   /** Stands in for the numerical engine. */
@@ -53,6 +54,7 @@ function commandLine(session: Session, argv: readonly string[]): Command {
   addNormalizeCommand(program, session);
   addCertifyCommand(program, session);
   addDiffCommand(program, session);
+  addTourCommand(program, session);
   return program;
 }
 

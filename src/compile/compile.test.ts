@@ -1,6 +1,6 @@
 import { grad, Array as JaxArray, jit, lax, numpy as np, tree } from "@jax-js/jax";
 import { describe, expect, it, vi } from "vitest";
-import { compile, compilerFor, type ResultTree } from "./compile.ts";
+import { type ArgumentTree, compile, compilerFor, type ResultTree } from "./compile.ts";
 import type { Device } from "./devices.ts";
 import { ArgumentError, CompileError, ConsumedError, DeviceError, ResultError, RunError } from "./errors.ts";
 import { liveArrays, NativeArray } from "./native-array.ts";
@@ -228,6 +228,30 @@ describe.each(["native", "wasm", "jax", "fallback"] as const)("compile on %s", (
   });
 });
 
+type Tree = np.Array | Tree[] | { [name: string]: Tree };
+
+describe("types", () => {
+  it("follow trees of any depth, lists of fixed length and results fed back", async () => {
+    const compiled = compile((params: Tree, rate: np.Array) => {
+      const scaled = tree.map((p: np.Array) => p.mul(rate.ref), params as never) as Tree;
+      return { params: scaled, rates: [rate.ref, rate] as [np.Array, np.Array] };
+    });
+    const start: Tree = [{ w: np.ones([2]) }, []];
+    let params: ArgumentTree<Tree> = start;
+    let result: Awaited<ReturnType<typeof compiled>> | undefined;
+    for (let i = 0; i < 2; i++) {
+      result = await compiled(params, 3);
+      params = result.params;
+      const [first, second]: [NativeArray, NativeArray] = result.rates;
+      first.dispose();
+      second.dispose();
+    }
+    const back: Tree = await toJax(result!.params);
+    expect(tree.map((leaf: JaxArray) => leaf.js(), back as never)).toEqual([{ w: [9, 9] }, []]);
+    compiled.dispose();
+  });
+});
+
 describe("weak types", () => {
   it("stay weak through a loop, so that nothing is promoted or traced again", async () => {
     let traced = 0;
@@ -245,6 +269,20 @@ describe("weak types", () => {
     }
     expect(traced).toBe(1);
     (n as NativeArray).dispose();
+  });
+});
+
+describe("a first call", () => {
+  it("that shares its arguments with another one consumes them; the other is refused", async () => {
+    const before = liveArrays();
+    const compiled = compile((x: np.Array, y: np.Array) => x.add(y));
+    const [x, y] = [toNative(Float32Array.of(1), [1]), toNative(Float32Array.of(2), [1])];
+    const [first, second] = await Promise.allSettled([compiled(x, y.ref), compiled(x, y)]);
+    expect(second).toMatchObject({ status: "rejected", reason: { name: "ConsumedError" } });
+    expect(await values((first as PromiseFulfilledResult<NativeArray>).value)).toEqual([3]);
+    expect(y.refCount).toBe(1);
+    y.dispose();
+    expect(liveArrays()).toBe(before);
   });
 });
 

@@ -117,8 +117,16 @@ export interface Parameters extends Record<UnaryOp | BinaryOp, NoParameters> {
   take: { readonly axis: number; readonly table: IndexTable };
   /** Operand, then indices (broadcast together) of `axes`; the index axes come at `outDim`. */
   gather: { readonly axes: readonly number[]; readonly outDim: number };
-  /** Updates, then indices: the adjoint of `gather` into zeros; equal indices add, or the last one stays. */
-  scatter: { readonly axes: readonly number[]; readonly outDim: number; readonly accumulate: boolean };
+  /**
+   * Updates, then indices: the adjoint of `gather`, into zeros. Where indices are equal the updates add, or the last one
+   * stays; `unique` promises that none are.
+   */
+  scatter: {
+    readonly axes: readonly number[];
+    readonly outDim: number;
+    readonly accumulate: boolean;
+    readonly unique: boolean;
+  };
   transpose: { readonly permutation: readonly number[] };
   reshape: NoParameters;
   /** Repeats axes of size 1; the operand has the result's rank. */

@@ -3,21 +3,12 @@ import { ArrayType } from "./array-type.ts";
 import { arrayData, type HostData, hostView } from "./element-types.ts";
 import { CompileError } from "./errors.ts";
 import { HostBuffer } from "./host-buffer.ts";
+import { mustBeAwaited, withFloat16Array } from "./jax-internals.ts";
 import type { ElementType } from "./lowered.ts";
 
 /** The type of a jax-js array. */
 export function typeOf(array: JaxArray): ArrayType {
   return new ArrayType(array.shape, array.dtype as ElementType, array.weakType);
-}
-
-/**
- * Whether an array's elements can only be waited for: they are in a GPU's memory, or jax-js computes in workers, which it
- * does on these two conditions, and then fails where it is asked to wait.
- */
-export function mustBeAwaited(array: JaxArray): boolean {
-  if (array.device === "wasm")
-    return typeof SharedArrayBuffer !== "undefined" && typeof Worker !== "undefined";
-  return array.device !== "cpu";
 }
 
 /** Consumes a jax-js array; a promise of its elements where they must be awaited. */
@@ -50,20 +41,4 @@ export function jaxArrayOf(type: ArrayType, data: HostData): JaxArray {
     );
   }
   return withFloat16Array(() => numpy.array(values as Parameters<typeof numpy.array>[0], { shape, dtype }));
-}
-
-/**
- * jax-js compares what it is given with `Float16Array`, after float32 and the integers, without asking whether there is
- * such a class (Node has it from 24 on): float64 would fail with a ReferenceError. An empty class of that name stands in
- * during the call, which is synchronous.
- */
-function withFloat16Array<T>(make: () => T): T {
-  const scope = globalThis as { Float16Array?: unknown };
-  if (scope.Float16Array !== undefined) return make();
-  scope.Float16Array = class Float16Array {};
-  try {
-    return make();
-  } finally {
-    delete scope.Float16Array;
-  }
 }

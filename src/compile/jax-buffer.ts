@@ -1,7 +1,8 @@
 import type { Array as JaxArray } from "@jax-js/jax";
 import type { HostData } from "./element-types.ts";
 import type { HostBuffer } from "./host-buffer.ts";
-import { hostBufferOf, mustBeAwaited } from "./jax-arrays.ts";
+import { hostBufferOf } from "./jax-arrays.ts";
+import { mustBeAwaited } from "./jax-internals.ts";
 import type { ArrayStorage } from "./storage.ts";
 
 /** The elements of a jax-js array, whose own references count the holders. */

@@ -3,7 +3,7 @@ import type { Callable, Traceable } from "./callable.ts";
 import { typeOf } from "./jax-arrays.ts";
 import { JaxBuffer } from "./jax-buffer.ts";
 import { readArguments } from "./leaves.ts";
-import { NativeArray } from "./native-array.ts";
+import { NativeArray, nativeArray } from "./native-array.ts";
 
 type Jitted = OwnedFunction<(...args: unknown[]) => unknown>;
 
@@ -25,10 +25,7 @@ export class JaxFunction implements Callable {
       : leaves;
     const result = this.#jitted(...(tree.unflatten<unknown>(structure, operands) as unknown[]));
     if (this.#results === "jax") return result;
-    return tree.map(
-      (leaf: JaxArray) => new NativeArray(typeOf(leaf), new JaxBuffer(leaf)),
-      result as JaxArray,
-    );
+    return tree.map((leaf: JaxArray) => nativeArray(typeOf(leaf), new JaxBuffer(leaf)), result as JaxArray);
   }
 
   dispose(): void {

@@ -1,8 +1,10 @@
 import { Array as JaxArray, tree } from "@jax-js/jax";
 import { type ArrayType, BOOLEAN_TYPE, NUMBER_TYPE } from "./array-type.ts";
+import { described } from "./described.ts";
 import { ArgumentError, ConsumedError, ResultError } from "./errors.ts";
 import { typeOf } from "./jax-arrays.ts";
-import { NativeArray } from "./native-array.ts";
+import { isTracer } from "./jax-internals.ts";
+import { NativeArray, typeOfNative } from "./native-array.ts";
 
 /** What a compiled function takes as a leaf of its arguments. */
 export type Leaf = JaxArray | NativeArray | number | boolean;
@@ -17,13 +19,6 @@ export interface CallArguments {
   readonly structure: TreeStructure;
   /** Equal for calls whose trees, shapes and types are equal. */
   readonly signature: string;
-}
-
-/** What all arrays of jax-js inherit from, traced ones included. */
-const Tracer: unknown = Object.getPrototypeOf(JaxArray);
-
-function isTracer(value: unknown): boolean {
-  return value instanceof (Tracer as new () => unknown);
 }
 
 /**
@@ -43,7 +38,7 @@ export function readArguments(args: readonly unknown[]): CallArguments {
 }
 
 function leafType(leaf: unknown): ArrayType | undefined {
-  if (leaf instanceof NativeArray) return leaf.type;
+  if (leaf instanceof NativeArray) return typeOfNative(leaf);
   if (leaf instanceof JaxArray) return typeOf(leaf);
   if (typeof leaf === "number") return NUMBER_TYPE;
   return typeof leaf === "boolean" ? BOOLEAN_TYPE : undefined;
@@ -104,12 +99,6 @@ export function checkResult(result: unknown): void {
         : "The function must return an array, or a tree (plain objects and lists) of arrays.";
     throw new ResultError(`compile: ${placeOf([result], index, "result")} is ${described(leaf)}. ${hint}`);
   }
-}
-
-function described(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
-  if (typeof value !== "object") return `a ${typeof value}`;
-  return `a ${value.constructor?.name ?? "object without a prototype"}`;
 }
 
 /** Where the index-th leaf is, as in `argument 2, [0].weight`. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { ArrayType } from "./array-type.ts";
 import { ArgumentError, CompileError, ConsumedError } from "./errors.ts";
 import { HostBuffer } from "./host-buffer.ts";
-import { liveArrays, NativeArray } from "./native-array.ts";
+import { liveArrays, NativeArray, nativeArray } from "./native-array.ts";
 import { toJax } from "./to-jax.ts";
 import { toNative } from "./to-native.ts";
 
@@ -107,7 +107,7 @@ describe("toJax", () => {
     expect([none.dtype, none.shape]).toEqual(["int32", [0, 2]]);
     none.dispose();
     const type = new ArrayType([], "float32", true);
-    const scalar = await new NativeArray(type, new HostBuffer(type, Float32Array.of(2.5))).toJax();
+    const scalar = await nativeArray(type, new HostBuffer(type, Float32Array.of(2.5))).toJax();
     expect([scalar.weakType, scalar.item()]).toEqual([true, 2.5]);
   });
 
@@ -155,9 +155,9 @@ describe("toNative", () => {
   it.each([
     [() => toNative(new Float32Array(5), [2, 3]), /shape \[2, 3\] has 6 elements, but data has 5/],
     [() => toNative(new Float32Array(1), [-1, -1]), /whole numbers of 0 or more; got \[-1, -1\]/],
-    [() => toNative(new Float32Array(2), [2], "int32"), /a Float32Array cannot be a int32 array/],
-    [() => toNative([1, 2] as never, [2]), /a object cannot be an array/],
-    [() => toNative(new Int8Array(2) as never, [2]), /a Int8Array cannot be an array/],
+    [() => toNative(new Float32Array(2), [2], "int32"), /a Float32Array cannot be an int32 array/],
+    [() => toNative([1, 2] as never, [2]), /an Array cannot be an array/],
+    [() => toNative(new Int8Array(2) as never, [2]), /an Int8Array cannot be an array/],
   ])("refuses what does not fit: %#", (make, message) => {
     const before = liveArrays();
     expect(make).toThrow(message);

@@ -1,9 +1,10 @@
-import { Array as JaxArray } from "@jax-js/jax";
+import type { Array as JaxArray } from "@jax-js/jax";
 import type { ArrayType } from "./array-type.ts";
 import { type ArrayData, arrayData } from "./element-types.ts";
 import { CompileError, ConsumedError } from "./errors.ts";
 import { jaxArrayOf } from "./jax-arrays.ts";
 import { JaxBuffer } from "./jax-buffer.ts";
+import { actAsLeaf } from "./jax-internals.ts";
 import type { ElementType } from "./lowered.ts";
 import type { ArrayStorage } from "./storage.ts";
 
@@ -13,6 +14,11 @@ let live = 0;
 export function liveArrays(): number {
   return live;
 }
+
+// What the runtime may do with an array and its users may not; defined inside the class, which alone sees its fields.
+let make: (type: ArrayType, storage: ArrayStorage) => NativeArray;
+let give: (array: NativeArray, use: string) => ArrayStorage;
+let see: (array: NativeArray) => ArrayType;
 
 /**
  * An array that stays in the runtime which computed it: what compiled functions return, and take back without copying.
@@ -25,11 +31,16 @@ export class NativeArray {
   #storage: ArrayStorage | undefined;
   #references = 1;
 
-  /** @internal Takes over the caller's hold on the storage. */
-  constructor(type: ArrayType, storage: ArrayStorage) {
+  private constructor(type: ArrayType, storage: ArrayStorage) {
     this.#type = type;
     this.#storage = storage;
     live++;
+  }
+
+  static {
+    make = (type, storage) => new NativeArray(type, storage);
+    give = (array, use) => array.#give(use);
+    see = (array) => array.#type;
   }
 
   /** Size of each axis. */
@@ -56,11 +67,6 @@ export class NativeArray {
     return this.#type.shape.length;
   }
 
-  /** @internal */
-  get type(): ArrayType {
-    return this.#type;
-  }
-
   /** The same array with one more reference: one more use before it is gone. */
   get ref(): this {
     this.#held("ref");
@@ -75,7 +81,7 @@ export class NativeArray {
 
   /** Gives up one reference. */
   dispose(): void {
-    this.consume("dispose").release();
+    this.#give("dispose").release();
   }
 
   /**
@@ -84,12 +90,12 @@ export class NativeArray {
    * the array.
    */
   async data(): Promise<ArrayData> {
-    return arrayData(this.dtype, await this.consume("data").take());
+    return arrayData(this.dtype, await this.#give("data").take());
   }
 
   /** The same array for jax-js's operations, on its default device. Consumes the array. */
   async toJax(): Promise<JaxArray> {
-    const storage = this.consume("toJax");
+    const storage = this.#give("toJax");
     if (storage instanceof JaxBuffer) return storage.array();
     const host = await storage.host();
     try {
@@ -104,8 +110,8 @@ export class NativeArray {
     return `NativeArray:${this.#type.layout}`;
   }
 
-  /** @internal Gives up one reference; the caller becomes a holder of the storage. */
-  consume(use: string): ArrayStorage {
+  /** Gives up one reference; the caller becomes a holder of the storage. */
+  #give(use: string): ArrayStorage {
     const storage = this.#held(use);
     if (--this.#references > 0) {
       storage.retain();
@@ -122,27 +128,28 @@ export class NativeArray {
       `NativeArray.${use}: ${this} was consumed already. Write \`.ref\` at its earlier use to keep it for this one.`,
     );
   }
+}
 
-  /** @internal What jax-js's operations ask their operands first. */
-  get _trace(): never {
-    return this.#refuse();
-  }
+actAsLeaf(NativeArray.prototype, (array) => {
+  throw new CompileError(
+    `${String(array)} is in the runtime of a compiled function, where jax-js's operations do not reach. ` +
+      "Convert it with `await array.toJax()`, or pass it to a compiled function as an argument.",
+  );
+});
 
-  /** @internal What jax-js's transformations ask their arguments first. */
-  get aval(): never {
-    return this.#refuse();
-  }
-
-  #refuse(): never {
-    throw new CompileError(
-      `${this} is in the runtime of a compiled function, where jax-js's operations do not reach. ` +
-        "Convert it with `await array.toJax()`, or pass it to a compiled function as an argument.",
-    );
-  }
+/** An array with one reference, which takes over the caller's hold on the storage. */
+export function nativeArray(type: ArrayType, storage: ArrayStorage): NativeArray {
+  return make(type, storage);
 }
 
 /**
- * jax-js's `tree.ref` and `tree.dispose` count the references of leaves that inherit from what its own arrays and tracers
- * inherit from, and pass over all others.
+ * Gives up one reference of an array; the caller becomes a holder of its storage.
+ * @throws ConsumedError when there is none left.
  */
-Object.setPrototypeOf(NativeArray.prototype, Object.getPrototypeOf(JaxArray.prototype));
+export function consume(array: NativeArray): ArrayStorage {
+  return give(array, "ref");
+}
+
+export function typeOfNative(array: NativeArray): ArrayType {
+  return see(array);
+}

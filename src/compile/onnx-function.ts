@@ -12,7 +12,7 @@ import {
   type TreeStructure,
 } from "./leaves.ts";
 import { lower } from "./lower.ts";
-import { NativeArray } from "./native-array.ts";
+import { consume, NativeArray, nativeArray } from "./native-array.ts";
 import { EmptySession, type Engine, type Session } from "./session.ts";
 import type { ArrayStorage } from "./storage.ts";
 import { traceFunction } from "./trace.ts";
@@ -43,8 +43,13 @@ export class OnnxFunction implements Callable {
     this.#calls++;
     try {
       const given = readArguments(args);
-      const program = this.#ready.get(given.signature) ?? (await this.#start(args, given));
-      // Nothing is consumed by a call that is refused; a known signature consumes before the first await, as jit does.
+      let program = this.#ready.get(given.signature);
+      if (program === undefined) {
+        program = await this.#start(given);
+        // Something may have used them up meanwhile.
+        checkReferences(args, given.leaves);
+      }
+      // Consumed before anything is awaited where the program is ready, as by jit; a call that is refused consumes nothing.
       return await run(program, given.leaves.map(consumed));
     } finally {
       this.#calls--;
@@ -59,21 +64,19 @@ export class OnnxFunction implements Callable {
 
   #releaseWhenIdle(): void {
     if (!this.#disposed || this.#calls > 0) return;
-    for (const { session } of this.#ready.values()) void session.release();
+    // Nobody waits for it, and nothing can be done where it fails.
+    for (const { session } of this.#ready.values()) session.release().catch(() => undefined);
     this.#ready.clear();
   }
 
   /** The program for a new signature; calls that come meanwhile wait for the same one. */
-  async #start(args: readonly unknown[], given: CallArguments): Promise<Program> {
+  #start(given: CallArguments): Promise<Program> {
     const { signature } = given;
-    let starting = this.#starting.get(signature);
-    if (starting === undefined) {
-      starting = this.#make(given).finally(() => this.#starting.delete(signature));
-      this.#starting.set(signature, starting);
-    }
-    const program = await starting;
-    checkReferences(args, given.leaves);
-    return program;
+    const underWay = this.#starting.get(signature);
+    if (underWay !== undefined) return underWay;
+    const starting = this.#make(given).finally(() => this.#starting.delete(signature));
+    this.#starting.set(signature, starting);
+    return starting;
   }
 
   async #make({ structure, types, signature }: CallArguments): Promise<Program> {
@@ -99,7 +102,7 @@ async function run(
     const results = await session.run(inputs);
     return tree.unflatten<unknown>(
       structure,
-      results.map((storage, i) => new NativeArray(types[i], storage)),
+      results.map((storage, i) => nativeArray(types[i], storage)),
     );
   } catch (cause) {
     throw new RunError(`compile: the function failed while it ran: ${messageOf(cause)}`, { cause });
@@ -110,7 +113,7 @@ async function run(
 
 /** Gives up one reference of a leaf; the call becomes a holder of its elements. */
 function consumed(leaf: Leaf): ArrayStorage {
-  if (leaf instanceof NativeArray) return leaf.consume("compile");
+  if (leaf instanceof NativeArray) return consume(leaf);
   if (leaf instanceof JaxArray) return storageOf(leaf);
   const scalar = hostBuffers.take(typeof leaf === "number" ? NUMBER_TYPE : BOOLEAN_TYPE);
   scalar.data[0] = Number(leaf);

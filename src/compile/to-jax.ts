@@ -6,9 +6,13 @@ export type JaxTree<T> = T extends NativeArray
   ? JaxArray
   : T extends JaxArray
     ? T
-    : T extends object
-      ? { [K in keyof T]: JaxTree<T[K]> }
-      : T;
+    : T extends readonly (infer U)[]
+      ? number extends T["length"]
+        ? JaxTree<U>[]
+        : { [K in keyof T]: JaxTree<T[K]> }
+      : T extends object
+        ? { [K in keyof T]: JaxTree<T[K]> }
+        : T;
 
 /** A tree whose NativeArrays are converted for jax-js's operations; other leaves stay. Consumes the NativeArrays. */
 export async function toJax<T>(arrays: T): Promise<JaxTree<T>> {

@@ -1,9 +1,10 @@
 import { ArrayType } from "./array-type.ts";
 import { hostBuffers } from "./buffer-pool.ts";
+import { described, withArticle } from "./described.ts";
 import { type ArrayData, hostView } from "./element-types.ts";
 import { ArgumentError } from "./errors.ts";
 import type { ElementType } from "./lowered.ts";
-import { NativeArray } from "./native-array.ts";
+import { type NativeArray, nativeArray } from "./native-array.ts";
 
 type TypedArray = ArrayData | Uint8Array<ArrayBuffer>;
 
@@ -38,7 +39,7 @@ export function toNative(data: TypedArray, shape: readonly number[], dtype?: Ele
   const buffer = hostBuffers.take(type);
   if (type.dtype === "bool") for (let i = 0; i < data.length; i++) buffer.data[i] = data[i] === 0 ? 0 : 1;
   else buffer.data.set(hostView(type.dtype, data));
-  return new NativeArray(type, buffer);
+  return nativeArray(type, buffer);
 }
 
 function checkedType(data: TypedArray, dtype: ElementType | undefined): ElementType {
@@ -47,10 +48,10 @@ function checkedType(data: TypedArray, dtype: ElementType | undefined): ElementT
   if (own !== undefined && wanted !== undefined) {
     if (wanted === own || (wanted === "bool" && own === "int32")) return wanted;
   }
-  const got = ArrayBuffer.isView(data) ? (data as object).constructor.name : typeof data;
   throw new ArgumentError(
-    `toNative: a ${got} cannot be ${dtype === undefined ? "an array" : `a ${dtype} array`}. Give float32 as Float32Array, ` +
-      "float64 as Float64Array, int32 as Int32Array, uint32 as Uint32Array, bool as Uint8Array, float16 as bits in a Uint16Array.",
+    `toNative: ${described(data)} cannot be ${withArticle(dtype === undefined ? "array" : `${dtype} array`)}. ` +
+      "Give float32 as Float32Array, float64 as Float64Array, int32 as Int32Array, uint32 as Uint32Array, " +
+      "bool as Uint8Array, float16 as bits in a Uint16Array.",
   );
 }
 

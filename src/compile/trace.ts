@@ -300,7 +300,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   scatter: mixed("scatter", (p: { axis: number[]; outDim: number; op: string; uniqueIndices: boolean }) => ({
     axes: p.axis,
     outDim: p.outDim,
-    accumulate: p.op === "add" && !p.uniqueIndices,
+    accumulate: p.op === "add",
+    unique: p.uniqueIndices,
   })),
   transpose: plain("transpose", ({ perm }: { perm: number[] }) => ({ permutation: perm })),
   reshape: (factory, { inputs: [x], outputs: [{ shape }] }) => [factory.reshape(x, shape)],

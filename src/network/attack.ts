@@ -30,7 +30,7 @@ export interface Adversarial {
  * Steps shrink evenly from this share of ε, spread over the steps, to nothing: together they go 2ε, so that every
  * start can cross the ball, and the last ones settle.
  */
-const FIRST_STEP = 4;
+export const FIRST_STEP = 4;
 
 /** Classes whose boundary is looked for from the point itself, those with the largest outputs first. */
 const MOST_TARGETS = 10;

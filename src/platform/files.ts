@@ -141,6 +141,18 @@ export class WriteError extends Error {
   }
 }
 
+/**
+ * Makes a folder, with those above it, unless it is there.
+ * @throws WriteError when something else has its name, or it cannot be made.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await builtin("node:fs/promises").mkdir(path, { recursive: true });
+  } catch (cause) {
+    throw new WriteError(path, `cannot be made a folder (${systemCode(cause)}). Choose another name.`);
+  }
+}
+
 /** True when both paths exist and are one file (the same device and inode), whatever links lead to it. */
 export async function sameFile(a: string, b: string): Promise<boolean> {
   const fs = builtin("node:fs/promises");

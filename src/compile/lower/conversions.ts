@@ -22,7 +22,11 @@ function saturated(lowering: Lowering, name: string, from: ElementType, to: Elem
   // Every bound is exact in float64, where the conversion is then within range.
   const wide = from === "float64" ? name : lowering.cast(name, "float64");
   const number = emitter.op("Where", [emitter.op("IsNaN", [wide]), emitter.scalar(0, "float64"), wide]);
-  const within = emitter.op("Clip", [number, emitter.scalar(low, "float64"), emitter.scalar(high, "float64")]);
+  const within = emitter.op("Clip", [
+    number,
+    emitter.scalar(low, "float64"),
+    emitter.scalar(high, "float64"),
+  ]);
   return lowering.cast(lowering.cast(within, "int64"), to);
 }
 

@@ -15,7 +15,11 @@ const idiv: Lower<"idiv"> = (lowering, { inputs: [x, y], dtype }) => {
   const names = lowering.names([x, y]);
   if (isFloat(x)) return truncated(lowering, emitter.op("Div", names), dtype);
   if (safeDivisor(y)) return emitter.op("Div", names);
-  return integers(lowering, truncated(lowering, emitter.op("Div", doubles(lowering, names)), "float64"), dtype);
+  return integers(
+    lowering,
+    truncated(lowering, emitter.op("Div", doubles(lowering, names)), "float64"),
+    dtype,
+  );
 };
 
 /** What the division towards zero leaves; it has the sign of x. */

@@ -117,8 +117,7 @@ const bitCount: Lower<"bitCount"> = (lowering, { inputs: [x] }: NodeOf<"bitCount
   const { emitter } = lowering;
   const word = (value: number) => emitter.scalar(value, "uint32");
   const op = (opType: string, a: string, b: string) => emitter.op(opType, [a, b]);
-  const right = (a: string, bits: number) =>
-    emitter.op("BitShift", [a, word(bits)], { direction: "RIGHT" });
+  const right = (a: string, bits: number) => emitter.op("BitShift", [a, word(bits)], { direction: "RIGHT" });
   const v = x.dtype === "uint32" ? lowering.name(x) : lowering.cast(lowering.name(x), "uint32");
   const pairs = op("Sub", v, op("BitwiseAnd", right(v, 1), word(0x55555555)));
   const fours = op(

@@ -1,5 +1,13 @@
+import {
+  elementCount,
+  type Graph,
+  type Node,
+  type NodeOf,
+  type Op,
+  type Shape,
+  sameShape,
+} from "../graph.ts";
 import type { ElementType } from "../lowered.ts";
-import { elementCount, type Graph, type Node, type NodeOf, type Op, sameShape, type Shape } from "../graph.ts";
 import { useCounts } from "../simplify/rebuild.ts";
 import { Emitter } from "./emitter.ts";
 

@@ -10,7 +10,12 @@ const OPERATORS: Readonly<Record<Reduction, string>> = {
 };
 
 /** On truth values: any or all. */
-const OF_BOOLEANS: Readonly<Record<Reduction, "min" | "max">> = { add: "max", max: "max", mul: "min", min: "min" };
+const OF_BOOLEANS: Readonly<Record<Reduction, "min" | "max">> = {
+  add: "max",
+  max: "max",
+  mul: "min",
+  min: "min",
+};
 
 const reduce: Lower<"reduce"> = (lowering, { inputs: [x], parameters: { reduction, axes }, dtype }) => {
   const name = lowering.name(x);
@@ -18,7 +23,10 @@ const reduce: Lower<"reduce"> = (lowering, { inputs: [x], parameters: { reductio
     const any = reduced(lowering, OF_BOOLEANS[reduction], lowering.cast(name, "int32"), axes);
     return lowering.cast(any, "bool");
   }
-  if (dtype === "uint32") return unsigned(lowering, reduction, name, axes);
+  if (dtype === "int32" || dtype === "uint32") {
+    // onnxruntime's sums of int32 saturate instead of wrapping around, and uint32 it does not reduce at all.
+    return lowering.cast(reduced(lowering, reduction, lowering.cast(name, "int64"), axes), dtype);
+  }
   const result = reduced(lowering, reduction, name, axes);
   const ordered = reduction === "min" || reduction === "max";
   return ordered && dtype.startsWith("float") ? withNaN(lowering, name, result, axes, dtype) : result;
@@ -27,12 +35,6 @@ const reduce: Lower<"reduce"> = (lowering, { inputs: [x], parameters: { reductio
 function reduced(lowering: Lowering, reduction: Reduction, name: string, axes: readonly number[]): string {
   const { emitter } = lowering;
   return emitter.op(OPERATORS[reduction], [name, emitter.integers(axes)], { keepdims: 0 });
-}
-
-/** onnxruntime has no reductions of uint32: sums and products keep their bits in int32, an order needs int64. */
-function unsigned(lowering: Lowering, reduction: Reduction, name: string, axes: readonly number[]): string {
-  const type = reduction === "add" || reduction === "mul" ? "int32" : "int64";
-  return lowering.cast(reduced(lowering, reduction, lowering.cast(name, type), axes), "uint32");
 }
 
 /** onnxruntime's ReduceMax and ReduceMin skip NaN or not, by its place; jax-js gives NaN. */

@@ -5,7 +5,8 @@ import { type Lower, type Lowering, type Lowerings, unreshaped } from "./lowerin
 const constant: Lower<"constant"> = ({ emitter }, { parameters: { data }, shape, dtype }) =>
   emitter.tensor(dtype, shape, data);
 
-const scalar: Lower<"scalar"> = ({ emitter }, { parameters: { value }, dtype }) => emitter.scalar(value, dtype);
+const scalar: Lower<"scalar"> = ({ emitter }, { parameters: { value }, dtype }) =>
+  emitter.scalar(value, dtype);
 
 const reshape: Lower<"reshape"> = (lowering, node) => lowering.reshaped(node, node.shape);
 
@@ -39,12 +40,7 @@ const slice: Lower<"slice"> = (lowering, { inputs: [x], parameters: { starts, st
     const past = starts[axis] + steps[axis] * shape[axis];
     return past < 0 ? BEFORE_FIRST : past;
   };
-  const lists = [
-    axes.map((axis) => starts[axis]),
-    axes.map(end),
-    axes,
-    axes.map((axis) => steps[axis]),
-  ];
+  const lists = [axes.map((axis) => starts[axis]), axes.map(end), axes, axes.map((axis) => steps[axis])];
   return emitter.op("Slice", [lowering.name(x), ...lists.map((list) => emitter.integers(list))]);
 };
 

@@ -36,14 +36,20 @@ const relu: Rule<"max"> = (build, { inputs: [x, y], dtype }) =>
 const clip: Rule<"min"> = (build, { inputs: [x, y], shape, dtype }) => {
   const high = scalarValue(y);
   if (high === undefined || !dtype.startsWith("float")) return undefined;
-  const [inner, low] = x.op === "relu" ? [x.inputs[0], 0] : x.op === "max" ? [x.inputs[0], scalarValue(x.inputs[1])] : [x, undefined];
+  const [inner, low] =
+    x.op === "relu"
+      ? [x.inputs[0], 0]
+      : x.op === "max"
+        ? [x.inputs[0], scalarValue(x.inputs[1])]
+        : [x, undefined];
   if (low === undefined || low > high) return undefined;
   return build.node("clip", [inner], { low, high }, shape, dtype);
 };
 
 /** x·slope where x < 0 and x elsewhere, in either order of the branches; |x| where the slope is −1. */
 const leakyRelu: Rule<"where"> = (build, { inputs: [condition, a, b], shape, dtype }) => {
-  if (condition.op !== "compare" || condition.parameters.comparison !== "less" || dtype !== "float32") return undefined;
+  if (condition.op !== "compare" || condition.parameters.comparison !== "less" || dtype !== "float32")
+    return undefined;
   const [low, high] = condition.inputs;
   const [x, below, above] = isScalar(high, 0) ? [low, a, b] : isScalar(low, 0) ? [high, b, a] : [];
   if (x === undefined || above !== x || x.shape.length !== shape.length) return undefined;

@@ -43,7 +43,9 @@ function positiveForm(build: Builder, y: Node): Node | undefined {
 }
 
 /** What a mask keeps: where(c, x, 0) or where(c, 0, x). */
-function masked(node: Node): { readonly condition: Node; readonly kept: Node; readonly when: boolean } | undefined {
+function masked(
+  node: Node,
+): { readonly condition: Node; readonly kept: Node; readonly when: boolean } | undefined {
   if (node.op !== "where") return undefined;
   const [condition, x, y] = node.inputs;
   if (isScalar(y, 0)) return { condition, kept: x, when: true };
@@ -53,7 +55,8 @@ function masked(node: Node): { readonly condition: Node; readonly kept: Node; re
 function masksJoined(build: Builder, x: Node, y: Node): Node | undefined {
   const a = masked(x);
   const b = masked(y);
-  if (a === undefined || b === undefined || a.condition !== b.condition || a.when === b.when) return undefined;
+  if (a === undefined || b === undefined || a.condition !== b.condition || a.when === b.when)
+    return undefined;
   return a.when ? build.where(a.condition, a.kept, b.kept) : build.where(a.condition, b.kept, a.kept);
 }
 
@@ -146,7 +149,14 @@ const where: Rule<"where"> = (build, node: NodeOf<"where">) => {
 };
 
 /** Element types whose every value another one holds. */
-const LOSSLESS = new Set(["bool int32", "bool uint32", "bool float32", "bool float64", "float32 float64", "int32 float64"]);
+const LOSSLESS = new Set([
+  "bool int32",
+  "bool uint32",
+  "bool float32",
+  "bool float64",
+  "float32 float64",
+  "int32 float64",
+]);
 
 const cast: Rule<"cast"> = (build, { inputs: [x], dtype }) => {
   if (x.op !== "cast") return undefined;

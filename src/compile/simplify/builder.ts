@@ -89,13 +89,25 @@ export class Builder extends NodeFactory {
   }
 
   transpose(x: Node, permutation: readonly number[]): Node {
-    return this.node("transpose", [x], { permutation }, permutation.map((axis) => x.shape[axis]), x.dtype);
+    return this.node(
+      "transpose",
+      [x],
+      { permutation },
+      permutation.map((axis) => x.shape[axis]),
+      x.dtype,
+    );
   }
 
   /** A block of an array, one [start, size] for each axis. */
   block(x: Node, ranges: readonly (readonly [number, number])[]): Node {
     const starts = ranges.map(([start]) => start);
-    return this.node("slice", [x], { starts, steps: starts.map(() => 1) }, ranges.map(([, size]) => size), x.dtype);
+    return this.node(
+      "slice",
+      [x],
+      { starts, steps: starts.map(() => 1) },
+      ranges.map(([, size]) => size),
+      x.dtype,
+    );
   }
 
   concatenate(parts: readonly Node[], axis: number): Node {

@@ -103,7 +103,10 @@ class Contraction {
     if (source.shape.includes(1) && !view) return false;
     const free = (axis: number) => !other.labels.includes(labels[axis]);
     for (const { from, to } of groups) {
-      if (to.length > 1 && (from.length > 1 || !to.every(free) || !this.#adjacent(to.map((axis) => labels[axis])))) {
+      if (
+        to.length > 1 &&
+        (from.length > 1 || !to.every(free) || !this.#adjacent(to.map((axis) => labels[axis])))
+      ) {
         return false;
       }
     }
@@ -173,7 +176,10 @@ class Contraction {
     const pair = (label: number): AxisPair => [left.labels.indexOf(label), right.labels.indexOf(label)];
     const shape = labels.map((label) => this.sizes.get(label)!);
     const parameters = { batch: batch.map(pair), summed: summed.map(pair) };
-    return { node: build.node("contract", [left.node, right.node], parameters, shape, left.node.dtype), labels };
+    return {
+      node: build.node("contract", [left.node, right.node], parameters, shape, left.node.dtype),
+      labels,
+    };
   }
 
   /** The operands in one order where both orders give the same: the one with axes of its own first, or the older. */

@@ -60,7 +60,8 @@ const conv: Rule<"conv"> = (build, node) => {
   const phases = axes.every(({ beta }) => beta === 1);
   const perPlaceOfInput = count(axes, ({ taps, alpha }) => (phases ? Math.ceil(taps / alpha) : taps));
   const exact = axes.every(({ gamma }) => gamma === 1);
-  if (exact && count(axes, ({ inputs }) => inputs) <= perPlaceOfInput) return kernelWindows(build, convolution);
+  if (exact && count(axes, ({ inputs }) => inputs) <= perPlaceOfInput)
+    return kernelWindows(build, convolution);
   return phases ? phased(build, convolution) : inputWindows(build, convolution);
 };
 
@@ -202,13 +203,18 @@ function inOrder(indices: Int32Array, size: number): boolean {
 /** A convolution of a dilated input, one for each residue of the output's places: none of them meets the zeros in between. */
 function phased(build: Builder, convolution: Convolution): Node {
   const { axes, batchDims } = convolution;
-  const phases = axes.map((axis) => Array.from({ length: axis.alpha }, (_, residue) => phaseAlong(axis, residue)));
+  const phases = axes.map((axis) =>
+    Array.from({ length: axis.alpha }, (_, residue) => phaseAlong(axis, residue)),
+  );
   const result = interleaved(build, convolution, phases, []);
   const rank = result.shape.length;
   const spatial = batchDims + 1;
   const kept = build.block(
     result,
-    result.shape.map((size, axis) => [0, axis >= spatial && axis < rank - 1 ? axes[axis - spatial].places : size]),
+    result.shape.map((size, axis) => [
+      0,
+      axis >= spatial && axis < rank - 1 ? axes[axis - spatial].places : size,
+    ]),
   );
   return build.transpose(kept, channelsSecond(batchDims, rank));
 }

@@ -1,4 +1,13 @@
-import { BINARY, broadcastShapes, elementCount, type Node, type Op, type Shape, sameShape, UNARY } from "../graph.ts";
+import {
+  BINARY,
+  broadcastShapes,
+  elementCount,
+  type Node,
+  type Op,
+  type Shape,
+  sameShape,
+  UNARY,
+} from "../graph.ts";
 import type { Builder, Rule } from "./builder.ts";
 import { inversePermutation, wideAxes } from "./reshape-groups.ts";
 
@@ -94,7 +103,8 @@ function transposedBack(
   size: number,
 ): Node | undefined {
   if (input.shape.length === 0) return input;
-  if (input.op === "transpose" && sameShape(input.parameters.permutation, permutation)) return input.inputs[0];
+  if (input.op === "transpose" && sameShape(input.parameters.permutation, permutation))
+    return input.inputs[0];
   const negligible = elementCount(input.shape) <= size * NEGLIGIBLE || wideAxes(input.shape).length <= 1;
   if (!negligible) return undefined;
   const leading = Array<number>(permutation.length - input.shape.length).fill(1);

@@ -94,10 +94,7 @@ const poolTranspose: Rule<"poolTranspose"> = (build, { inputs: [x], parameters, 
 
 function separateWindowsJoined(build: Builder, x: Node, axes: readonly PooledAxis[], shape: Shape): Node {
   const lead = shape.slice(0, shape.length - axes.length);
-  const order = [
-    ...lead.keys(),
-    ...axes.flatMap((_, i) => [lead.length + i, lead.length + axes.length + i]),
-  ];
+  const order = [...lead.keys(), ...axes.flatMap((_, i) => [lead.length + i, lead.length + axes.length + i])];
   const pairs = build.transpose(x, order);
   const whole = resized(build, pairs, [...lead, ...axes.flatMap(({ places, stride }) => [places, stride])]);
   const joined = build.reshape(whole, [...lead, ...axes.map(({ places, stride }) => places * stride)]);

@@ -14,7 +14,8 @@ export function rebuild(graph: Graph, build: Builder, remake: Remake = plainly(b
 
 /** Makes every node as it was, but for what the builder's rules change. */
 export function plainly(build: Builder): Remake {
-  return ({ op, parameters, shape, dtype }, inputs) => build.node(op, inputs, parameters as never, shape, dtype);
+  return ({ op, parameters, shape, dtype }, inputs) =>
+    build.node(op, inputs, parameters as never, shape, dtype);
 }
 
 /** How often the nodes that the outputs reach are used, outputs counted. */

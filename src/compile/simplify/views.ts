@@ -188,7 +188,11 @@ const reduce: Rule<"reduce"> = (build, { inputs: [x], parameters: { reduction, a
     const [source] = x.inputs;
     const inner = source.shape.flatMap((_, axis) => (x.parameters.axes.includes(axis) ? [] : [axis]));
     const all = [...x.parameters.axes, ...axes.map((axis) => inner[axis])];
-    return build.reduce(reduction, source, all.sort((a, b) => a - b));
+    return build.reduce(
+      reduction,
+      source,
+      all.sort((a, b) => a - b),
+    );
   }
   if (x.op === "transpose") {
     const { permutation } = x.parameters;
@@ -198,7 +202,8 @@ const reduce: Rule<"reduce"> = (build, { inputs: [x], parameters: { reduction, a
     const rank = (axis: number) => sources.filter((other) => other < axis).length;
     return build.transpose(reduced, sources.map(rank));
   }
-  if (x.op === "expand" && x.dtype !== "bool") return reducedExpand(build, x.inputs[0], x.shape, reduction, axes);
+  if (x.op === "expand" && x.dtype !== "bool")
+    return reducedExpand(build, x.inputs[0], x.shape, reduction, axes);
   if (x.op === "reshape") return reducedReshape(build, x, reduction, axes, shape);
   return undefined;
 };
@@ -251,4 +256,3 @@ export const VIEWS: Rules = {
   concatenate: [concatenate],
   reduce: [reduce],
 };
-

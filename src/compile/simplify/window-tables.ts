@@ -19,15 +19,19 @@ export function windowTable(axes: readonly WindowAxis[]): IndexTable {
   const shape = [...axes.map((axis) => axis.countA), ...axes.map((axis) => axis.countB)];
   const key = axes.map((axis) => Object.values(axis).join(" ")).join("; ");
   const places = axes.map(placesAlong);
-  return new IndexTable(`windows ${key}`, shape, tabulate(shape, (index) => {
-    let place = 0;
-    for (const [i, axis] of axes.entries()) {
-      const along = places[i][index[i] * axis.countB + index[axes.length + i]];
-      if (along === -1) return -1;
-      place = place * axis.size + along;
-    }
-    return place;
-  }));
+  return new IndexTable(
+    `windows ${key}`,
+    shape,
+    tabulate(shape, (index) => {
+      let place = 0;
+      for (const [i, axis] of axes.entries()) {
+        const along = places[i][index[i] * axis.countB + index[axes.length + i]];
+        if (along === -1) return -1;
+        place = place * axis.size + along;
+      }
+      return place;
+    }),
+  );
 }
 
 function placesAlong({ size, countA, countB, strideA, strideB, offset, dilation }: WindowAxis): Int32Array {

@@ -2,7 +2,7 @@ import { numpy as np } from "@jax-js/jax";
 import { checkCount, checkOptions, checkPositive } from "../checks.ts";
 import type { Tensor } from "../types.ts";
 import type { BjorckControl } from "./control.ts";
-import { gram, operatorFactor, wideMatrix } from "./matrices.ts";
+import { gram, operatorFactor, wideMatrix, widened } from "./matrices.ts";
 import { inverseSquareRoot } from "./matrix-functions.ts";
 import type { ControlRule, Held } from "./rule.ts";
 
@@ -43,12 +43,7 @@ export function bjorck(options: BjorckOptions = {}): BjorckControl {
 export const bjorckRule: ControlRule<BjorckControl> = {
   init(_control, held, _inputShape, key) {
     key.dispose();
-    const { matrix, back } = wideMatrix(held);
-    let orthonormal = matrix;
-    for (let round = 0; round < STARTING_ROUNDS; round++) {
-      orthonormal = towardsOrthonormal(orthonormal, STEPS_OF_A_ROUND);
-    }
-    return { weight: back(orthonormal), state: {} };
+    return { weight: retracted(held, STEPS_OF_A_ROUND, STARTING_ROUNDS), state: {} };
   },
 
   effective(control, held) {
@@ -60,14 +55,19 @@ export const bjorckRule: ControlRule<BjorckControl> = {
 
   advance: () => ({}),
 
-  project: (_control, held) => ({ weight: orthonormalized(held), state: {} }),
+  project: (_control, held) => ({ weight: retracted(held, RETRACTION_STEPS), state: {} }),
 
   promise: ({ cap }) => ({ cap, norm: "operator" }),
 };
 
-function orthonormalized(held: Held): Tensor {
-  const { matrix, back } = wideMatrix(held);
-  return back(towardsOrthonormal(matrix, RETRACTION_STEPS));
+/** The stored weight after `rounds` times `steps` Björck steps; each round computes WWᵀ anew. Lends `held`. */
+function retracted(held: Held, steps: number, rounds = 1): Tensor {
+  return widened(held, (wide) => {
+    const { matrix, back } = wideMatrix(wide);
+    let orthonormal = matrix;
+    for (let round = 0; round < rounds; round++) orthonormal = towardsOrthonormal(orthonormal, steps);
+    return back(orthonormal).astype(held.weight.dtype);
+  });
 }
 
 /**

@@ -2,8 +2,8 @@ import { numpy as np, tree } from "@jax-js/jax";
 import { checkOptions, checkPositive } from "../checks.ts";
 import type { Tensor } from "../types.ts";
 import type { CayleyControl } from "./control.ts";
-import { identityLike, largestRowSum, operatorFactor, squaredNorm, wideMatrix } from "./matrices.ts";
-import type { ControlRule } from "./rule.ts";
+import { identityLike, largestRowSum, operatorFactor, squaredNorm, wideMatrix, widened } from "./matrices.ts";
+import type { ControlRule, Held } from "./rule.ts";
 
 export interface CayleyOptions {
   /** The largest stretch the layer may have. Default 1. */
@@ -35,9 +35,7 @@ export function cayley(options: CayleyOptions = {}): CayleyControl {
 export const cayleyRule: ControlRule<CayleyControl> = {
   init(_control, held, _inputShape, key) {
     key.dispose();
-    const { matrix } = wideMatrix(held);
-    const { shifted, rest } = parts(matrix);
-    rest?.dispose();
+    const shifted = widened(held, shiftedOf);
     let inverse = coldStart(shifted);
     for (let step = 0; step < STARTING_STEPS; step++) {
       inverse = newtonStep(inverse, np.matmul(inverse.ref, shifted.ref));
@@ -49,7 +47,7 @@ export const cayleyRule: ControlRule<CayleyControl> = {
   effective(control, held, state) {
     const { matrix, back } = wideMatrix(held);
     const { shifted, rest } = parts(matrix);
-    const kept = (state.inverse as Tensor).ref;
+    const kept = (state.inverse as Tensor).ref.astype(shifted.dtype);
     const product = np.matmul(kept.ref, shifted);
     const inverse = newtonStep(kept, product.ref);
     // After the step the product of inverse and matrix is T(2I − T), T the product before.
@@ -62,10 +60,7 @@ export const cayleyRule: ControlRule<CayleyControl> = {
   },
 
   advance(_control, held, state) {
-    const { matrix } = wideMatrix(held);
-    const { shifted, rest } = parts(matrix);
-    rest?.dispose();
-    return { inverse: refined(shifted, (state.inverse as Tensor).ref) };
+    return { inverse: refined(widened(held, shiftedOf), (state.inverse as Tensor).ref) };
   },
 
   project: (_control, held, state) => ({ weight: held.weight.ref, state: tree.ref(state) }),
@@ -80,6 +75,13 @@ function parts(matrix: Tensor): { shifted: Tensor; rest: Tensor | undefined } {
   const skew = square.ref.sub(np.transpose(square));
   const shifted = identityLike(skew).add(skew);
   return { shifted: rest ? shifted.add(np.matmul(rest.ref, np.transpose(rest.ref))) : shifted, rest };
+}
+
+/** B alone. Lends `held`. */
+function shiftedOf(held: Held): Tensor {
+  const { shifted, rest } = parts(wideMatrix(held).matrix);
+  rest?.dispose();
+  return shifted;
 }
 
 /** (2I − T)X: one Newton step from X towards the inverse of B, T = XB. Consumes both. */

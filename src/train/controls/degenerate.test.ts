@@ -12,12 +12,16 @@ import {
   weightCases,
   withSingularValues,
 } from "../testing/controlled-weights.ts";
+import { provideFloat16Array } from "../testing/float16-array.ts";
 import type { LayerTree, Tensor } from "../types.ts";
 import { cayley } from "./cayley.ts";
 import { ruleOf } from "./rules.ts";
 import { spectralNorm } from "./spectral-norm.ts";
 
-beforeAll(onWasm);
+beforeAll(async () => {
+  provideFloat16Array();
+  await onWasm();
+});
 
 const [wide] = weightCases;
 const shapes = weightCases.filter(({ name }) => ["square", "one row", "one column"].includes(name));
@@ -25,7 +29,7 @@ const each = controlCases.flatMap(([name, control]) =>
   shapes.map((given) => [name, given.name, control, given] as const),
 );
 
-const isFinite = (array: Tensor) => numbers(array).every(Number.isFinite);
+const allFinite = (array: Tensor) => numbers(array).every(Number.isFinite);
 
 describe("no NaN in values or gradients", () => {
   it.each(each)("%s on %s: zero, rank-one, orthonormal, huge and tiny weights", (_, __, control, given) => {
@@ -54,7 +58,7 @@ describe("no NaN in values or gradients", () => {
       const gradient = gradientOfUse(control, given, projected.weight, projected.state, cotangent);
       const results = { gradient, inUse, ...projected };
       const arrays = tree.leaves(results as never) as unknown as Tensor[];
-      expect(arrays.map(isFinite)).toEqual(arrays.map(() => true));
+      expect(arrays.map(allFinite)).toEqual(arrays.map(() => true));
       tree.dispose([weight, advanced] as never);
     }
     tree.dispose(state as never);
@@ -63,32 +67,32 @@ describe("no NaN in values or gradients", () => {
   it.each(controlCases)("%s: float16 weights, run natively", async (_, control) => {
     const rule = ruleOf(control);
     const { weight, state } = started(control, wide, 1);
-    const through = (w: Tensor, s: LayerTree) => {
+    const cotangent = tensor(drawn(sizeOf(wide.shape), 11), wide.shape);
+    const through = (w: Tensor, s: LayerTree, c: Tensor) => {
       const half = w.astype(np.float16);
       const advanced = rule.advance(control, heldOf(wide, half), s);
       const projected = rule.project(control, heldOf(wide, half), advanced);
       const inUse = used(control, wide, projected.weight, projected.state);
-      const cotangent = tensor(drawn(sizeOf(wide.shape), 11), wide.shape).astype(np.float16);
-      const gradient = gradientOfUse(control, wide, projected.weight, projected.state, cotangent);
+      const gradient = gradientOfUse(control, wide, projected.weight, projected.state, c.astype(np.float16));
       expect([inUse.dtype, gradient.dtype, projected.weight.dtype]).toEqual([
         "float16",
         "float16",
         "float16",
       ]);
       const widened = [inUse, gradient, projected.weight].map((array) => array.astype(np.float32));
-      tree.dispose([w, half, s, advanced] as never);
+      tree.dispose([half, s, advanced] as never);
       return [...widened, ...(tree.leaves(projected.state as never) as unknown as Tensor[])];
     };
     const run = compile(through);
     for (const size of [1, 0, 1e-3, 300]) {
-      const results = await run(weight.ref.mul(size), tree.ref(state) as never);
+      const results = await run(weight.ref.mul(size), tree.ref(state) as never, cotangent.ref);
       for (const result of results) {
         const data = (await (result as unknown as Tensor).data()) as Float32Array;
         expect(data.every(Number.isFinite)).toBe(true);
       }
     }
     run.dispose();
-    tree.dispose([weight, state] as never);
+    tree.dispose([weight, state, cotangent] as never);
   });
 });
 

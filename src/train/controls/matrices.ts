@@ -3,22 +3,33 @@ import { atLeastFloat32 } from "../layers/precision.ts";
 import type { Tensor } from "../types.ts";
 import type { Held } from "./rule.ts";
 
-/** A weight's matrix with no more rows than columns, in float32 or better, and the way back. */
+/** A weight's matrix with no more rows than columns, and the way back. */
 export interface WideMatrix {
   readonly matrix: Tensor;
-  /** The weight of a changed matrix, in the weight's own shape and type; consumes it. */
+  /** The weight of a changed matrix, in the weight's own shape; consumes it. */
   back(matrix: Tensor): Tensor;
 }
 
 /** The matrix of a weight, transposed where it is tall: matrix functions then work on its small Gram matrix. Lends `held`. */
 export function wideMatrix({ operator, weight }: Held): WideMatrix {
   const [rows, columns] = operator.matrix.shape(weight.shape);
-  const { shape, dtype } = weight;
+  const { shape } = weight;
   const turn = (matrix: Tensor) => (rows > columns ? np.transpose(matrix) : matrix);
   return {
-    matrix: turn(operator.matrix.of(atLeastFloat32(weight.ref))),
-    back: (matrix) => operator.matrix.restore(turn(matrix), shape).astype(dtype),
+    matrix: turn(operator.matrix.of(weight.ref)),
+    back: (matrix) => operator.matrix.restore(turn(matrix), shape),
   };
+}
+
+/**
+ * Calls `use` with a float16 weight as float32, the type of norms and matrix functions; other types as they are. Between steps
+ * only: jax-js cannot differentiate a change of type, so a weight in use is computed in its own. Lends `held`.
+ */
+export function widened<T>(held: Held, use: (held: Held) => T): T {
+  const weight = atLeastFloat32(held.weight.ref);
+  const result = use({ ...held, weight });
+  weight.dispose();
+  return result;
 }
 
 /** The number with ‖operator‖ ≤ factor·σ₁(matrix) for this weight. */
@@ -28,7 +39,7 @@ export function operatorFactor({ operator, weight }: Held): number {
 
 /** The identity of the size and type of a square matrix. Lends it. */
 export function identityLike(square: Tensor): Tensor {
-  return np.eye(square.shape[0], undefined, { dtype: square.dtype });
+  return np.eye(square.shape[0]).astype(square.dtype);
 }
 
 /** W Wᵀ. Lends W. */

@@ -1,9 +1,10 @@
 import { lax, numpy as np, random } from "@jax-js/jax";
 import { splitKey } from "../keys.ts";
-import { atLeastFloat32 } from "../layers/precision.ts";
+
 import type { LayerTree, Shape, Tensor } from "../types.ts";
 import type { WeightOperator } from "../weight.ts";
 import type { NormOf } from "./control.ts";
+import { widened } from "./matrices.ts";
 import type { Held } from "./rule.ts";
 
 /** PyTorch starts with as many: enough for the first steps, the iteration goes on while training. */
@@ -22,15 +23,16 @@ export function linearMap(
   norm: NormOf,
   inputShape: Shape,
 ): LinearMap {
+  const matching = (vectors: Tensor) => vectors.astype(weight.dtype);
   if (norm === "operator") {
     return {
-      apply: (v) => operator.apply(atLeastFloat32(weight.ref), v),
-      adjoint: (u) => operator.adjoint(atLeastFloat32(weight.ref), u, inputShape),
+      apply: (v) => operator.apply(weight.ref, matching(v)),
+      adjoint: (u) => operator.adjoint(weight.ref, matching(u), inputShape),
     };
   }
   return {
-    apply: (v) => np.matmul(v, np.transpose(operator.matrix.of(atLeastFloat32(weight.ref)))),
-    adjoint: (u) => np.matmul(u, operator.matrix.of(atLeastFloat32(weight.ref))),
+    apply: (v) => np.matmul(matching(v), np.transpose(operator.matrix.of(weight.ref))),
+    adjoint: (u) => np.matmul(matching(u), operator.matrix.of(weight.ref)),
   };
 }
 
@@ -39,10 +41,8 @@ export function startingVectors(held: Held, norm: NormOf, inputShape: Shape, key
   const shapes = vectorShapes(held.operator, held.weight.shape, norm, inputShape);
   const [keyU, keyV] = splitKey(key, 2);
   const start = { u: random.normal(keyU, shapes.u), v: random.normal(keyV, shapes.v) };
-  const vectors = iterate(
-    linearMap(held.operator, held.weight, norm, inputShape),
-    start,
-    STARTING_ITERATIONS,
+  const vectors = widened(held, ({ operator, weight }) =>
+    iterate(linearMap(operator, weight, norm, inputShape), start, STARTING_ITERATIONS),
   );
   start.u.dispose();
   start.v.dispose();
@@ -80,7 +80,7 @@ export function iterate(map: LinearMap, vectors: LayerTree, steps: number): { u:
 /** σ ≈ ⟨u, W v⟩ with the vectors held fixed, so that ∂σ/∂W = u vᵀ. Lends `vectors`; the sign is that of the product. */
 export function singularValue(map: LinearMap, vectors: LayerTree): Tensor {
   const image = map.apply(lax.stopGradient((vectors.v as Tensor).ref));
-  return np.sum(image.mul(lax.stopGradient((vectors.u as Tensor).ref)));
+  return np.sum(image.mul(lax.stopGradient((vectors.u as Tensor).ref.astype(image.dtype))));
 }
 
 /** The vector scaled to length 1; `fallback` where it is zero or not finite. Consumes both. */

@@ -2,6 +2,7 @@ import { numpy as np, tree } from "@jax-js/jax";
 import { checkChoice, checkCount, checkOptions, checkPositive } from "../checks.ts";
 import type { LayerTree, Tensor } from "../types.ts";
 import type { NormOf, ProjectNormControl } from "./control.ts";
+import { widened } from "./matrices.ts";
 import { inputShapeOf, iterate, linearMap, singularValue, startingVectors } from "./power-iteration.ts";
 import type { ControlRule, Held } from "./rule.ts";
 
@@ -33,9 +34,8 @@ export function projectNorm(options: ProjectNormOptions = {}): ProjectNormContro
 
 export const projectNormRule: ControlRule<ProjectNormControl> = {
   init(control, held, inputShape, key) {
-    const map = linearMap(held.operator, held.weight, control.norm, inputShape);
     const state = startingVectors(held, control.norm, inputShape, key);
-    return { weight: shrunk(control, held, singularValue(map, state)), state };
+    return { weight: shrunk(control, held, state), state };
   },
 
   effective: (_control, held) => ({ weight: held.weight.ref }),
@@ -43,16 +43,24 @@ export const projectNormRule: ControlRule<ProjectNormControl> = {
   advance: (_control, _held, state) => tree.ref(state),
 
   project(control, held, state) {
-    const map = linearMap(held.operator, held.weight, control.norm, inputShapeOf(state));
-    const vectors: LayerTree = iterate(map, state, control.iterations);
-    return { weight: shrunk(control, held, singularValue(map, vectors)), state: vectors };
+    const vectors: LayerTree = widened(held, (wide) =>
+      iterate(mapOf(control, wide, state), state, control.iterations),
+    );
+    return { weight: shrunk(control, held, vectors), state: vectors };
   },
 
   promise: ({ cap, norm }) => ({ cap, norm }),
 };
 
-/** W·min(1, cap/σ). Consumes σ. */
-function shrunk({ cap }: ProjectNormControl, { weight }: Held, sigma: Tensor): Tensor {
-  const scale = np.reciprocal(np.maximum(sigma, cap)).mul(cap);
-  return weight.ref.mul(scale.astype(weight.dtype));
+/** W·min(1, cap/σ) with σ of the given vectors. Lends everything. */
+function shrunk(control: ProjectNormControl, held: Held, vectors: LayerTree): Tensor {
+  return widened(held, (wide) => {
+    const sigma = singularValue(mapOf(control, wide, vectors), vectors);
+    const scale = np.reciprocal(np.maximum(sigma, control.cap)).mul(control.cap);
+    return wide.weight.ref.mul(scale).astype(held.weight.dtype);
+  });
+}
+
+function mapOf({ norm }: ProjectNormControl, { operator, weight }: Held, vectors: LayerTree) {
+  return linearMap(operator, weight, norm, inputShapeOf(vectors));
 }

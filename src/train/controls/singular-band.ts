@@ -3,7 +3,7 @@ import { checkNotNegative, checkOptions, checkPositive } from "../checks.ts";
 import { TrainError } from "../errors.ts";
 import type { Tensor } from "../types.ts";
 import type { SingularBandControl } from "./control.ts";
-import { gram, identityLike, operatorFactor, wideMatrix } from "./matrices.ts";
+import { gram, identityLike, operatorFactor, wideMatrix, widened } from "./matrices.ts";
 import { inverseSquareRoot, matrixSign } from "./matrix-functions.ts";
 import type { ControlRule, Held } from "./rule.ts";
 
@@ -70,10 +70,13 @@ export const singularBandRule: ControlRule<SingularBandControl> = {
 };
 
 function intoBand({ min, max }: SingularBandControl, held: Held): Tensor {
-  const { matrix, back } = wideMatrix(held);
   const factor = operatorFactor(held);
-  const lowered = lowerTo(max / factor, matrix);
-  return back(min > 0 ? raiseTo(min / factor, lowered, max / min) : lowered);
+  return widened(held, (wide) => {
+    const { matrix, back } = wideMatrix(wide);
+    const lowered = lowerTo(max / factor, matrix);
+    const moved = min > 0 ? raiseTo(min / factor, lowered, max / min) : lowered;
+    return back(moved).astype(held.weight.dtype);
+  });
 }
 
 /** W with singular values above the edge moved to it. Consumes W. */

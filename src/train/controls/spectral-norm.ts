@@ -2,6 +2,7 @@ import { numpy as np, tree } from "@jax-js/jax";
 import { checkChoice, checkCount, checkFlag, checkOptions, checkPositive } from "../checks.ts";
 import type { Shape, Tensor } from "../types.ts";
 import type { NormOf, SpectralNormControl } from "./control.ts";
+import { widened } from "./matrices.ts";
 import { inputShapeOf, iterate, linearMap, singularValue, startingVectors } from "./power-iteration.ts";
 import type { ControlRule, Effective, Held } from "./rule.ts";
 
@@ -47,12 +48,14 @@ export const spectralNormRule: ControlRule<SpectralNormControl> = {
     const factor = held.factor?.ref;
     return {
       weight: held.weight.ref,
-      scale: (factor ? scale.mul(factor) : scale).astype(held.weight.dtype),
+      scale: factor ? scale.mul(factor) : scale,
     };
   },
 
   advance(control, held, state) {
-    return iterate(mapOf(control, held, inputShapeOf(state)), state, control.iterations);
+    return widened(held, (wide) =>
+      iterate(mapOf(control, wide, inputShapeOf(state)), state, control.iterations),
+    );
   },
 
   project: (_control, held, state) => ({ weight: held.weight.ref, state: tree.ref(state) }),
@@ -61,12 +64,12 @@ export const spectralNormRule: ControlRule<SpectralNormControl> = {
 };
 
 /**
- * cap/σ, or min(1, cap/σ); 1 for a weight that is zero, or so small that the scale or its derivative would overflow: it stays
- * as it is. Consumes σ.
+ * cap/σ, or min(1, cap/σ); 1 for a weight that is zero, or so small that 1/σ² would overflow in its type: it stays as it is.
+ * Consumes σ.
  */
 function scaleFor({ cap, onlyAbove }: SpectralNormControl, weight: Tensor, sigma: Tensor): Tensor {
-  const largestScale = weight.dtype === np.float16 ? 6e4 : 1e18;
-  const usable = np.greater(sigma.ref, cap / largestScale);
+  const smallest = weight.dtype === np.float16 ? 1 / 240 : 1e-18;
+  const usable = np.greater(sigma.ref, smallest);
   const ratio = np.reciprocal(np.where(usable, sigma, cap)).mul(cap);
   return onlyAbove ? np.minimum(ratio, 1) : ratio;
 }

@@ -47,15 +47,15 @@ export async function exportOnnx(
     onProgress?.({ phase: "comparing" });
     const agreement = await checkAgreement(emitted, { net, variables, baked }, { inputShape, tolerance });
     onProgress?.({ phase: "auditing" });
-    const audited = await auditedFile(emitted, baked);
+    const audited = await auditedFile(emitted, baked, path);
     onProgress?.({ phase: "writing" });
     await writeBytes(path, emitted.bytes);
     return { bytes: emitted.bytes, ...audited, ...agreement };
   });
 }
 
-async function auditedFile({ bytes, tensors }: Emitted, baked: Baked) {
-  const model = await openModel(bytes, { name: "exported network.onnx" });
+async function auditedFile({ bytes, tensors }: Emitted, baked: Baked, path = "exported network.onnx") {
+  const model = await openModel(bytes, { name: path });
   try {
     return await checkFile(
       model,

@@ -58,7 +58,7 @@ export async function normBound(
 /**
  * A weight rounded to float32 with a proved σ ≤ cap: as it is where that holds, else multiplied by cap/upper, rounded and
  * proved again, a little lower each time.
- * @throws ExportError when no bound can be proved, or none below the cap.
+ * @throws ExportError when no bound can be proved, none below the cap, or when nothing is left of the weight.
  */
 export async function keepPromise(
   name: string,
@@ -75,12 +75,24 @@ export async function keepPromise(
     const { lower, upper } = sigma;
     if (attempt === 0) excess = Math.max(0, 1 - cap / lower);
     if (upper === null || !Number.isFinite(upper)) break;
-    if (upper <= cap * (1 - MARGIN)) return { data, sigma, shrunkBy: 1 - factor, excess };
+    if (upper <= cap * (1 - MARGIN)) {
+      checkKept(name, cap, weight.data, data);
+      return { data, sigma, shrunkBy: 1 - factor, excess };
+    }
     factor *= (cap / upper) * (1 - AIM_BELOW * 2 ** attempt);
   }
   throw new ExportError(
     `${name}: its control promises σ ≤ ${cap}, and no float32 multiple of it was proved to keep that ` +
       `(last proved interval: [${sigma?.lower}, ${sigma?.upper ?? "∞"}]). Choose a larger cap, or export without a control.`,
+  );
+}
+
+/** @throws ExportError when nothing is left of a weight: zero keeps every promise, but is no layer. */
+function checkKept(name: string, cap: number, before: ArrayLike<number>, after: Float32Array): void {
+  if (after.some((value) => value !== 0) || !Array.prototype.some.call(before, (value) => value !== 0))
+    return;
+  throw new ExportError(
+    `${name} rounds to zero in float32: its cap of ${cap} is below the numbers that the type can hold. Choose a larger cap.`,
   );
 }
 

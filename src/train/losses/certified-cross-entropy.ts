@@ -1,9 +1,10 @@
 import { numpy as np } from "@jax-js/jax";
 import { checkOptions, checkPositive } from "../checks.ts";
 import { ShapeError } from "../errors.ts";
+import { atLeastFloat32 } from "../layers/precision.ts";
 import type { Tensor } from "../types.ts";
-import { classified, precise } from "./classes.ts";
-import { crossEntropyAt } from "./cross-entropy.ts";
+import { classified } from "./classes.ts";
+import { maskedCrossEntropy } from "./masked-cross-entropy.ts";
 
 export interface CertifiedCrossEntropyOptions {
   /** The ℓ2 radius within which predictions should not change, in units of the network's input. */
@@ -34,11 +35,11 @@ export function certifiedCrossEntropy(
     );
   }
   const { scores, own } = classified("certifiedCrossEntropy", logits, labels);
-  const ofLabel = np.matmul(own.ref.astype(scores.dtype), precise(pairBounds));
+  const ofLabel = np.matmul(own.ref.astype(scores.dtype), atLeastFloat32(pairBounds));
   const reachable = scores.ref.add(ofLabel.mul(epsilon));
   const notCertified = np.where(own.ref, -Infinity, reachable).max(-1, { keepdims: true });
   const padding = np.zeros([batch, 1], { dtype: own.dtype });
-  return crossEntropyAt(np.concatenate([scores, notCertified], 1), np.concatenate([own, padding], 1));
+  return maskedCrossEntropy(np.concatenate([scores, notCertified], 1), np.concatenate([own, padding], 1));
 }
 
 /**
@@ -53,10 +54,10 @@ export function pairwiseBounds(lastWeight: Tensor, rest: Tensor): Tensor {
       `pairwiseBounds takes a weight [classes, features] and a scalar bound of the rest; got [${lastWeight.shape}] and [${rest.shape}].`,
     );
   }
-  const weight = precise(lastWeight);
+  const weight = atLeastFloat32(lastWeight);
   const differences = np.expandDims(weight.ref, 1).sub(np.expandDims(weight, 0));
   const squares = np.square(differences).sum(-1);
   const apart = np.greater(squares.ref, 0);
   const lengths = np.sqrt(np.where(apart.ref, squares, 1));
-  return np.where(apart, lengths, 0).mul(precise(rest));
+  return np.where(apart, lengths, 0).mul(atLeastFloat32(rest));
 }

@@ -1,5 +1,6 @@
 import { numpy as np } from "@jax-js/jax";
 import { ShapeError, TrainError } from "../errors.ts";
+import { atLeastFloat32 } from "../layers/precision.ts";
 import type { Tensor } from "../types.ts";
 
 /**
@@ -25,10 +26,5 @@ export function classified(what: string, logits: Tensor, labels: Tensor): { scor
   if (labels.dtype !== np.int32 && labels.dtype !== np.uint32) {
     throw new TrainError(`${what} takes labels as int32 class numbers; got ${labels.dtype}.`);
   }
-  return { scores: precise(logits), own: atLabel(labels, classes) };
-}
-
-/** float16 widened to float32; other types as they are. Consumes x. */
-export function precise(x: Tensor): Tensor {
-  return x.dtype === np.float16 ? x.astype(np.float32) : x;
+  return { scores: atLeastFloat32(logits), own: atLabel(labels, classes) };
 }

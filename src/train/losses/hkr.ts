@@ -1,8 +1,9 @@
 import { numpy as np } from "@jax-js/jax";
 import { checkNotNegative, checkOptions, checkPositive } from "../checks.ts";
 import { ShapeError } from "../errors.ts";
+import { atLeastFloat32 } from "../layers/precision.ts";
 import type { Tensor } from "../types.ts";
-import { classified, precise } from "./classes.ts";
+import { classified } from "./classes.ts";
 
 export interface HkrOptions {
   /** Weight of the hinge term against the Wasserstein term. Default 10. */
@@ -43,7 +44,7 @@ function oneAgainstRest(outputs: Tensor, labels: Tensor): { scores: Tensor; own:
     );
   }
   return {
-    scores: precise(outputs).reshape([batch, 1]),
+    scores: atLeastFloat32(outputs).reshape([batch, 1]),
     own: np.equal(labels, 1).reshape([batch, 1]),
   };
 }

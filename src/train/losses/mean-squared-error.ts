@@ -1,7 +1,7 @@
 import { numpy as np } from "@jax-js/jax";
 import { ShapeError } from "../errors.ts";
+import { atLeastFloat32 } from "../layers/precision.ts";
 import type { Tensor } from "../types.ts";
-import { precise } from "./classes.ts";
 
 /**
  * (outputs − targets)², mean over every entry; torch.nn.MSELoss. A scalar. Consumes both, which must have the same shape:
@@ -14,5 +14,5 @@ export function meanSquaredError(outputs: Tensor, targets: Tensor): Tensor {
       `meanSquaredError takes targets of the shape of the outputs; got outputs [${outputs.shape}] and targets [${targets.shape}]. Reshape one of them.`,
     );
   }
-  return np.mean(np.square(precise(outputs).sub(precise(targets))));
+  return np.mean(np.square(atLeastFloat32(outputs).sub(atLeastFloat32(targets))));
 }

@@ -1,7 +1,8 @@
 import { numpy as np } from "@jax-js/jax";
 import { TrainError } from "../errors.ts";
+import { atLeastFloat32 } from "../layers/precision.ts";
 import type { LayerTree, Tensor, Tree } from "../types.ts";
-import { leavesLike, leavesOf, treeLike, widened } from "./leaves.ts";
+import { leavesLike, leavesOf, treeLike } from "./leaves.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { type LearningRate, rateAt } from "./rate.ts";
 
@@ -60,8 +61,8 @@ export function elementwise(rule: ElementwiseRule): Optimizer {
 
       const stepped = leavesOf(params).map((param, i) => {
         const entry = {
-          param: widened(param.ref),
-          gradient: widened(gradients[i]),
+          param: atLeastFloat32(param.ref),
+          gradient: atLeastFloat32(gradients[i]),
           statistics: old.map((leaves) => leaves[i].ref),
         };
         const next = rule.step(entry, scalars);

@@ -1,7 +1,8 @@
 import { numpy as np } from "@jax-js/jax";
 import { checkPositive } from "../checks.ts";
+import { atLeastFloat32 } from "../layers/precision.ts";
 import type { Tensor, Tree } from "../types.ts";
-import { leavesOf, treeLike, widened } from "./leaves.ts";
+import { leavesOf, treeLike } from "./leaves.ts";
 
 /** √Σ g² over every array of a tree, a float32 scalar (float64 where an array is). Lends the tree. */
 export function globalNorm(gradient: Tree): Tensor {
@@ -10,7 +11,7 @@ export function globalNorm(gradient: Tree): Tensor {
 
 /** Σ g² of each array of a tree, in order. Lends the tree. */
 export function squaredNorms(gradient: Tree): Tensor[] {
-  return leavesOf(gradient).map((leaf) => np.sum(np.square(widened(leaf.ref))));
+  return leavesOf(gradient).map((leaf) => np.sum(np.square(atLeastFloat32(leaf.ref))));
 }
 
 /** The global norm from `squaredNorms`; consumes them. */
@@ -36,7 +37,7 @@ export function scaledToNorm(gradient: Tree, norm: Tensor, max: number): Tree {
   const factor = np.minimum(1, np.reciprocal(norm.add(SLACK)).mul(max));
   const scaled = leavesOf(gradient).map((leaf) => {
     const { dtype } = leaf;
-    return widened(leaf).mul(factor.ref).astype(dtype);
+    return atLeastFloat32(leaf).mul(factor.ref).astype(dtype);
   });
   factor.dispose();
   return treeLike(gradient, scaled);

@@ -1,4 +1,4 @@
-import { numpy as np, tree } from "@jax-js/jax";
+import { tree } from "@jax-js/jax";
 import { TrainError } from "../errors.ts";
 import type { Tensor, Tree } from "../types.ts";
 
@@ -22,11 +22,6 @@ export function leavesLike(what: string, given: Tree, like: Tree): Tensor[] {
   throw new TrainError(
     `${what} is not of the structure of the parameters: it is ${shorten(actual)}, they are ${shorten(expected)}. Was it made for this network?`,
   );
-}
-
-/** float16 widened to float32, in which squares of gradients do not vanish; other types as they are. Consumes x. */
-export function widened(x: Tensor): Tensor {
-  return x.dtype === np.float16 ? x.astype(np.float32) : x;
 }
 
 function shorten(text: string): string {

@@ -1,6 +1,6 @@
 import { checkNotNegative } from "../checks.ts";
 import { squaredNorm } from "../controls/matrices.ts";
-import { atLeastFloat32 } from "../layers/precision.ts";
+
 import type { Tensor, Tree } from "../types.ts";
 import type { WeightUse } from "../weight.ts";
 import { sumOverWeights, weightIn } from "./penalised.ts";
@@ -13,7 +13,7 @@ import { sumOverWeights, weightIn } from "./penalised.ts";
  */
 export function frobenius(weights: readonly WeightUse[], params: Tree, lambda: number): Tensor {
   checkNotNegative("frobenius", "lambda", lambda);
-  return sumOverWeights("frobenius", weights, (use) =>
-    squaredNorm(atLeastFloat32(weightIn(params, use).ref)),
-  ).mul(lambda / 2);
+  return sumOverWeights("frobenius", weights, (use) => squaredNorm(weightIn(params, use).ref)).mul(
+    lambda / 2,
+  );
 }

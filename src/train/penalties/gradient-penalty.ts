@@ -1,7 +1,7 @@
 import { grad, numpy as np, random } from "@jax-js/jax";
 import { checkChoice, checkNotNegative, checkOptions } from "../checks.ts";
 import { ShapeError } from "../errors.ts";
-import { atLeastFloat32 } from "../layers/precision.ts";
+
 import type { Tensor } from "../types.ts";
 
 export interface GradientPenaltyOptions {
@@ -55,7 +55,7 @@ function between(real: Tensor, fake: Tensor, key: Tensor): Tensor {
 function slopesAt(critic: (x: Tensor) => Tensor, x: Tensor): Tensor {
   const gradient = grad((points: Tensor) => np.sum(critic(points)))(x) as Tensor;
   const axes = gradient.shape.slice(1).map((_, axis) => axis + 1);
-  const squares = np.sum(np.square(atLeastFloat32(gradient)), axes);
+  const squares = np.sum(np.square(gradient), axes);
   const steep = np.greater(squares.ref, 0);
   return np.where(steep.ref, np.sqrt(np.where(steep, squares, 1)), 0);
 }

@@ -2,7 +2,7 @@ import { checkNotNegative } from "../checks.ts";
 import { gram, identityLike, squaredNorm, wideMatrix } from "../controls/matrices.ts";
 import type { Tensor, Tree } from "../types.ts";
 import type { WeightUse } from "../weight.ts";
-import { sumOverWeights, weightIn } from "./penalised.ts";
+import { heldIn, sumOverWeights } from "./penalised.ts";
 
 /**
  * λ Σ‖WWᵀ − I‖_F² over the stored weights (WᵀW where W is tall; kernels reshaped to matrices), a scalar to add to the loss:
@@ -16,7 +16,7 @@ export function orthogonality(weights: readonly WeightUse[], params: Tree, lambd
 }
 
 function defect(use: WeightUse, params: Tree): Tensor {
-  const { matrix } = wideMatrix({ operator: use.slot.operator, weight: weightIn(params, use) });
+  const { matrix } = wideMatrix(heldIn(params, use));
   const square = gram(matrix);
   matrix.dispose();
   const identity = identityLike(square);

@@ -1,3 +1,4 @@
+import type { Held } from "../controls/rule.ts";
 import { TrainError } from "../errors.ts";
 import { arrayIn, layerTree, memberOf } from "../trees.ts";
 import type { Tensor, Tree } from "../types.ts";
@@ -6,6 +7,11 @@ import type { WeightUse } from "../weight.ts";
 /** The stored weight of a use, in the params of the network it was asked of. Lent, like the params. */
 export function weightIn(params: Tree, { path, slot }: WeightUse): Tensor {
   return arrayIn(layerTree(path.reduce(memberOf, params)), slot.name);
+}
+
+/** The same with its operator, as the rules of controls take it. */
+export function heldIn(params: Tree, use: WeightUse): Held {
+  return { operator: use.slot.operator, weight: weightIn(params, use) };
 }
 
 /** The sum over the weights of a scalar that `term` computes. @throws TrainError when there are none. */

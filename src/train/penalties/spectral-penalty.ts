@@ -1,12 +1,14 @@
 import { lax, numpy as np, random } from "@jax-js/jax";
 import { checkChoice, checkCount, checkNotNegative, checkOptions } from "../checks.ts";
 import type { NormOf } from "../controls/control.ts";
+import { widened } from "../controls/matrices.ts";
 import { type LinearMap, linearMap, vectorShapes } from "../controls/power-iteration.ts";
+import type { Held } from "../controls/rule.ts";
 import { TrainError } from "../errors.ts";
 import type { Tensor, Tree } from "../types.ts";
 import type { WeightUse } from "../weight.ts";
 import { iterateBlock, startingBlock } from "./block-power.ts";
-import { checkWeights, sumOverWeights, weightIn } from "./penalised.ts";
+import { checkWeights, heldIn, sumOverWeights } from "./penalised.ts";
 
 export interface SpectralPenaltyOptions {
   /** 2 (default): λ/2 Σσ²; 1: λ Σσ. */
@@ -46,27 +48,24 @@ export function spectralPenalty(
   const rank = checkCount("spectralPenalty", "rank", options.rank ?? 1);
   const norm = checkChoice("spectralPenalty", "norm", options.norm ?? "operator", ["operator", "reshaped"]);
   const iterations = checkCount("spectralPenalty", "iterations", options.iterations ?? 1);
-  const mapOf = (use: WeightUse, params: Tree): LinearMap =>
-    linearMap(use.slot.operator, weightIn(params, use), norm, use.inputShape);
+  const mapOf = ({ inputShape }: WeightUse, { operator, weight }: Held): LinearMap =>
+    linearMap(operator, weight, norm, inputShape);
 
   return {
     init(params, key) {
       const keys = weights.length === 1 ? [key] : [...random.split(key, weights.length)];
-      return weights.map((use, i) => {
-        const { shape } = weightIn(params, use);
-        return startingBlock(
-          mapOf(use, params),
-          keys[i],
-          rank,
-          vectorShapes(use.slot.operator, shape, norm, use.inputShape),
-        );
-      });
+      return weights.map((use, i) =>
+        widened(heldIn(params, use), (held) => {
+          const shapes = vectorShapes(held.operator, held.weight.shape, norm, use.inputShape);
+          return startingBlock(mapOf(use, held), keys[i], rank, shapes);
+        }),
+      );
     },
 
     value(params, vectors, lambda) {
       checkNotNegative("spectralPenalty", "lambda", lambda);
       const images = (use: WeightUse, i: number) =>
-        mapOf(use, params).apply(lax.stopGradient((vectors as Tensor[])[i].ref));
+        mapOf(use, heldIn(params, use)).apply(lax.stopGradient((vectors as Tensor[])[i].ref));
       const lengths = power === 2 ? squaredLengths : sumOfLengths;
       return sumOverWeights("spectralPenalty", weights, (use, i) => lengths(images(use, i))).mul(
         lambda / power,
@@ -74,7 +73,11 @@ export function spectralPenalty(
     },
 
     advance: (params, vectors) =>
-      weights.map((use, i) => iterateBlock(mapOf(use, params), (vectors as Tensor[])[i].ref, iterations)),
+      weights.map((use, i) =>
+        widened(heldIn(params, use), (held) =>
+          iterateBlock(mapOf(use, held), (vectors as Tensor[])[i].ref, iterations),
+        ),
+      ),
   };
 }
 

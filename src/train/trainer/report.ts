@@ -1,6 +1,7 @@
 import { numpy as np } from "@jax-js/jax";
+import { atLeastFloat32 } from "../layers/precision.ts";
 import { joinSteps } from "../layers/steps.ts";
-import { leavesOf, widened } from "../optimizers/leaves.ts";
+import { leavesOf } from "../optimizers/leaves.ts";
 import type { Tensor, Tree } from "../types.ts";
 
 /**
@@ -25,7 +26,7 @@ export function packReport(
   observed: readonly Tensor[],
 ): Tensor {
   // A sum reads every entry once and writes nothing, and no finite network of float32 sums to infinity.
-  const sums = leavesOf(params).map((param) => np.sum(widened(param.ref)));
+  const sums = leavesOf(params).map((param) => np.sum(atLeastFloat32(param.ref)));
   const scalars = [loss, ...squares, ...sums, ...observed];
   return joinSteps(scalars.map((scalar) => scalar.astype(np.float32)));
 }

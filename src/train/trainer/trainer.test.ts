@@ -4,8 +4,11 @@ import { join } from "node:path";
 import { numpy as np, random, tree } from "@jax-js/jax";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { liveArrays } from "../../compile/native-array.ts";
+import { singularValueDecomposition } from "../../linalg/svd.ts";
+import { sequential } from "../compositions.ts";
 import { differentiate } from "../differentiate.ts";
 import { ShapeError, TrainError } from "../errors.ts";
+import { batchNorm } from "../layers/batch-norm.ts";
 import { linear } from "../layers/linear.ts";
 import { crossEntropy } from "../losses/cross-entropy.ts";
 import { adam } from "../optimizers/adam.ts";
@@ -174,21 +177,24 @@ describe("the loss", () => {
     expect((await twice.step(batches.at(0))).loss).toBeCloseTo(2 * loss + norm, 4);
   });
 
-  it("gets a new random key in each step, the same ones for the same seed", async () => {
-    const noisy = () =>
-      trainer({
-        device: "jax",
-        loss: ({ outputs, batch, key }) => crossEntropy(outputs, batch.y).mul(0).add(random.uniform(key)),
-      });
-    const [a, b] = [noisy(), noisy()];
-    const losses = [];
-    for (let k = 0; k < 3; k++) {
-      const { loss } = await a.step(batches.at(k));
-      expect((await b.step(batches.at(k))).loss).toBe(loss);
-      losses.push(loss);
-    }
-    expect(new Set(losses).size).toBe(3);
-  });
+  it.each(DEVICES)(
+    "gets a new random key in each step on %s, the same ones for the same seed",
+    async (device) => {
+      const noisy = () =>
+        trainer({
+          device,
+          loss: ({ outputs, batch, key }) => crossEntropy(outputs, batch.y).mul(0).add(random.uniform(key)),
+        });
+      const [a, b] = [noisy(), noisy()];
+      const losses = [];
+      for (let k = 0; k < 3; k++) {
+        const { loss } = await a.step(batches.at(k));
+        expect((await b.step(batches.at(k))).loss).toBe(loss);
+        losses.push(loss);
+      }
+      expect(new Set(losses).size).toBe(3);
+    },
+  );
 
   it("must be a scalar", async () => {
     await expect(trainer({ loss: ({ outputs }) => outputs }).step(batches.at(0))).rejects.toThrow(
@@ -251,6 +257,25 @@ describe("penalty, clipping, monitor", () => {
     expect([loss.length, gradientNorm.length]).toEqual([4, 4]);
     expect(Object.keys(sigma)).toEqual(["0.weight", "2.weight"]);
     for (const value of sigma["0.weight"]) expect(value / 2).toBeCloseTo(1, 1);
+  });
+
+  it("finds σ₁ of a weight that nothing controls", async () => {
+    const watched = trainer({ monitor: true, optimizer: sgd({ learningRate: 1e-6 }) });
+    for (let k = 0; k < 50; k++) await watched.step(batches.at(k));
+    const { "2.weight": weight } = await numbersOf(watched.params);
+    const { s } = singularValueDecomposition(Float64Array.from(weight), CLASSES, weight.length / CLASSES);
+    expect(watched.history.sigma["2.weight"].at(-1)! / s[0]).toBeCloseTo(1, 3);
+  });
+
+  it("moves the averages of normalisation in steps, and leaves them alone in predictions", async () => {
+    const normalised = trainer({ net: sequential(linear(4), batchNorm(), linear(CLASSES)) });
+    const start = await numbersOf(normalised.state);
+    await normalised.step(batches.at(0));
+    const after = await numbersOf(normalised.state);
+    expect(Object.keys(after)).toEqual(Object.keys(start));
+    expect(after).not.toEqual(start);
+    await normalised.predict(data.all.x);
+    expect(await numbersOf(normalised.state)).toEqual(after);
   });
 
   it("records nothing without being asked", async () => {

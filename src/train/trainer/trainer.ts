@@ -48,6 +48,7 @@ export class Trainer {
   #lastReport: StepReport | undefined;
   #checkpoint: string | null = null;
   #isDisposed = false;
+  #disposal: Promise<void> | undefined;
   #queue: Promise<unknown> = Promise.resolve();
 
   /** @internal */
@@ -56,13 +57,13 @@ export class Trainer {
     this.#options = options;
     this.#uses = net.weights(inputShape);
     const monitor: WeightMonitor | null = options.every === null ? null : weightMonitor(this.#uses);
-    this.#carry = startingCarry(options, monitor);
-    this.#parameters = namedLeaves(this.#carry.params).map(({ name }) => name);
-    this.#history = new HistoryRecorder(monitor?.names ?? [], options.every);
     this.#programs = compilePrograms(
       { ...options, monitor },
       { device, ...(threads === undefined ? {} : { threads }) },
     );
+    this.#carry = startingCarry(options, monitor);
+    this.#parameters = namedLeaves(this.#carry.params).map(({ name }) => name);
+    this.#history = new HistoryRecorder(monitor?.names ?? [], options.every);
   }
 
   /** The parameters, lent until the next step: for `exportOnnx`, `bound`. Write `.ref` to keep an array longer. */
@@ -146,14 +147,14 @@ export class Trainer {
     });
   }
 
-  /** Frees every array and compiled function. */
-  async dispose(): Promise<void> {
-    if (this.#isDisposed) return;
-    await this.#inTurn(async () => {
+  /** Frees every array and compiled function, once the calls before it have ended. */
+  dispose(): Promise<void> {
+    this.#disposal ??= this.#inTurn(async () => {
       this.#isDisposed = true;
       tree.dispose(this.#carry as never);
       for (const program of Object.values(this.#programs)) program.dispose();
     });
+    return this.#disposal;
   }
 
   async #step(batch: FeedBatch): Promise<StepResult> {

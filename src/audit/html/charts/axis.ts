@@ -8,14 +8,17 @@ export interface PlotAxis {
   readonly ticks: readonly { readonly value: number; readonly label: string }[];
 }
 
-/** An axis from 0 that takes in `most`, with four to ten round ticks. */
-export function linearAxis(most: number): PlotAxis {
+/**
+ * An axis from 0 that takes in `most`, with four to ten round ticks.
+ * @param coarse 2: half as many, for a narrow plot.
+ */
+export function linearAxis(most: number, coarse: 1 | 2 = 1): PlotAxis {
   const high = most > 0 ? most : 1;
   let unit = 1;
   while (unit * 10 <= high) unit *= 10;
   while (unit > high) unit /= 10;
   // high/unit is in [1, 10): these steps give 4 to 10, 5 to 10 and 5 to 8 intervals.
-  const step = unit * (high / unit < 2 ? 0.25 : high / unit < 5 ? 0.5 : 1);
+  const step = coarse * unit * (high / unit < 2 ? 0.25 : high / unit < 5 ? 0.5 : 1);
   const ticks = Array.from({ length: Math.floor(high / step + 1e-9) + 1 }, (_, i) => {
     return { value: i * step, label: String(Number((i * step).toPrecision(4))) };
   });

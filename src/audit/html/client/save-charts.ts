@@ -27,7 +27,7 @@ export function saveCharts(
   const svg = (figure: Element): string => {
     const drawings: Element[] = [];
     let top = 36;
-    const shown = figure.querySelectorAll("[data-drawing]:not([hidden]) svg.chart");
+    const shown = figure.querySelectorAll("[data-drawing]:not([hidden]) svg.chart:not(.key)");
     const several = figure.querySelectorAll("[data-drawing]:not([hidden]) svg.plot").length > 1;
     for (const drawing of shown) {
       const isAxis = drawing.classList.contains("y-axis");

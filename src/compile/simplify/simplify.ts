@@ -1,0 +1,36 @@
+import type { Graph } from "../graph.ts";
+import { ACTIVATIONS } from "./activations.ts";
+import { ALGEBRA } from "./algebra.ts";
+import { Builder, type Rule, type Rules } from "./builder.ts";
+import { CONTRACTIONS } from "./contraction.ts";
+import { CONVOLUTIONS } from "./convolution.ts";
+import {
+  ELEMENTWISE,
+  expandLast,
+  leadingAxesDropped,
+  reshapeLast,
+  transposeLast,
+} from "./elementwise-views.ts";
+import { POOLING } from "./pooling.ts";
+import { rebuild } from "./rebuild.ts";
+import { foldScalars } from "./scalars.ts";
+import { VIEWS } from "./views.ts";
+
+const ELEMENTWISE_RULES: Rules = Object.fromEntries(
+  ELEMENTWISE.map((op) => [op, [foldScalars, expandLast, leadingAxesDropped, reshapeLast, transposeLast]]),
+);
+
+const RULES = joined([ELEMENTWISE_RULES, VIEWS, ALGEBRA, ACTIVATIONS, CONTRACTIONS, CONVOLUTIONS, POOLING]);
+
+function joined(sets: readonly Rules[]): Rules {
+  const all: Record<string, readonly Rule<never>[]> = {};
+  for (const set of sets as readonly Record<string, readonly Rule<never>[]>[]) {
+    for (const [op, rules] of Object.entries(set)) all[op] = [...(all[op] ?? []), ...rules];
+  }
+  return all as Rules;
+}
+
+/** The same computation in fewer and cheaper operations. */
+export function simplify(graph: Graph): Graph {
+  return rebuild(graph, new Builder(RULES));
+}

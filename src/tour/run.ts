@@ -1,0 +1,194 @@
+import { certify } from "../audit/certify.ts";
+import { pacer } from "../audit/certify-pause.ts";
+import type { CertifyReport } from "../audit/certify-schema.ts";
+import { MissingPackageError, openEngine } from "../compile/devices.ts";
+import { loaders } from "../compile/onnxruntime.ts";
+import { DIGIT_PIXELS, type Digits, loadDigits } from "../digits/digits.ts";
+import { openModel } from "../formats/open.ts";
+import { importOnnx } from "../network/import-onnx.ts";
+import { logitsOf } from "../network/logits.ts";
+import { joinPath, makeFolder, writeWhole } from "../platform/files.ts";
+import { exportOnnx } from "../train/export/onnx.ts";
+import { type GradientSearch, gradientSearch } from "../train/gradient-search.ts";
+import { type Arm, fooledDigits } from "./digits.ts";
+import { renderTour } from "./html/page.ts";
+import { RECIPES, type Recipe } from "./networks.ts";
+import type { TourName, TourNetwork, TourNetworkReport, TourReport, TourStory } from "./schema.ts";
+import { type Trained, trainDigits } from "./train.ts";
+
+export interface TourOptions {
+  /** Where the networks and the page are written; made if it is not there. */
+  readonly folder: string;
+  /** Of weights, shuffles and the attack's random starts. */
+  readonly seed: bigint;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: TourProgress) => void) | undefined;
+  /** A file was written. */
+  readonly onWritten?: ((file: string) => void) | undefined;
+}
+
+/** Where the tour is: `done` of `total` in this phase, for this network (null once it is about all of them). */
+export interface TourProgress {
+  readonly phase: "train" | "export" | "bound" | "certify" | "attack" | "digits";
+  readonly network: TourName | null;
+  readonly done: number;
+  readonly total: number;
+}
+
+/** Lengths of changes that are reported; 0.3 and 1.58 are those of the published tables. */
+const EPSILONS: readonly number[] = [0.1, 0.3, 0.5, 1, 1.58];
+const ATTACK_STEPS = 50;
+const ATTACK_POINTS = 500;
+/** Rows of pictures on the page. */
+const PICTURED = 8;
+const CLASSES = 10;
+const PAGE = "tour.html";
+
+/** A network of the tour once it is trained, exported, audited, certified and attacked. */
+interface Visited extends TourNetwork {
+  readonly arm: Arm;
+  readonly report: TourNetworkReport;
+  readonly search: GradientSearch;
+  readonly trained: Trained;
+}
+
+/**
+ * The whole product in about a minute: three networks of one size are trained on real digits, exported to ONNX, audited at
+ * `proof`, certified and attacked; one page tells what was seen.
+ * @throws WriteError when the folder cannot be written; what `exportOnnx` and `certify` throw.
+ */
+export async function runTour(options: TourOptions): Promise<TourReport> {
+  const start = performance.now();
+  const { folder, seed, onWritten } = options;
+  await makeFolder(folder);
+  const data = await loadDigits();
+  const visited: Visited[] = [];
+  try {
+    for (const recipe of RECIPES) visited.push(await visit(recipe, data, options));
+    const pause = pacer(options.signal);
+    options.onProgress?.({ phase: "digits", network: null, done: 0, total: PICTURED });
+    const arms = visited.map(({ arm }) => arm);
+    const digits = await fooledDigits(arms, data.test, PICTURED, { steps: ATTACK_STEPS, pause });
+    const page = joinPath(folder, PAGE);
+    const report: TourReport = {
+      schema: "lipschitz.tour/1",
+      seconds: (performance.now() - start) / 1000,
+      seed: seed.toString(),
+      device: await trainingDevice(),
+      data: { train: data.train.count, test: data.test.count },
+      networks: visited.map((network) => network.report),
+      report: page,
+    };
+    await write(page, renderTour(storyOf(report, visited, digits)));
+    onWritten?.(page);
+    return report;
+  } finally {
+    for (const { search, trained } of visited) {
+      search.dispose();
+      await trained.dispose();
+    }
+  }
+}
+
+async function visit(
+  recipe: Recipe,
+  data: { train: Digits; test: Digits },
+  options: TourOptions,
+): Promise<Visited> {
+  const { folder, seed, signal, onProgress } = options;
+  const { name, net } = recipe;
+  const say = (phase: TourProgress["phase"], done: number, total: number) =>
+    onProgress?.({ phase, network: name, done, total });
+  const trained = await trainDigits(recipe, data.train, {
+    seed: Number(BigInt.asUintN(32, seed)),
+    signal,
+    onStep: (step, steps) => say("train", step, steps),
+  });
+  say("export", 0, 1);
+  const file = joinPath(folder, `${name}.onnx`);
+  const inputShape = [DIGIT_PIXELS];
+  const exported = await exportOnnx(net, trained.params, trained.state, { inputShape, path: file });
+  options.onWritten?.(file);
+  const search = gradientSearch(net, trained.params, trained.state, { inputShape, classes: CLASSES });
+  const model = await openModel(file);
+  try {
+    const certificates = await certify(model, data.test.x, data.test.y, {
+      epsilons: EPSILONS,
+      attackSteps: ATTACK_STEPS,
+      attackPoints: ATTACK_POINTS,
+      guarantee: "proof",
+      seed,
+      search,
+      signal,
+      onProgress: ({ phase, index, count }) => say(phase, index, count),
+    });
+    const network = logitsOf(await importOnnx(model));
+    const report = reportOf(recipe, trained, certificates, file);
+    const arm = { name, network, search, radii: certificates.radii.values };
+    return {
+      name,
+      training: trained.curves,
+      audit: exported.report,
+      certificates,
+      arm,
+      report,
+      search,
+      trained,
+    };
+  } finally {
+    await model.close();
+  }
+}
+
+function reportOf(
+  { name }: Recipe,
+  trained: Trained,
+  certificates: CertifyReport,
+  model: string,
+): TourNetworkReport {
+  const { clean, lipschitz, certified, attacked, violations } = certificates;
+  return {
+    name,
+    accuracy: clean,
+    lipschitz,
+    certified,
+    attacked,
+    violations,
+    seconds: trained.seconds,
+    model,
+  };
+}
+
+function storyOf(report: TourReport, visited: readonly Visited[], digits: TourStory["digits"]): TourStory {
+  const [{ batch, epochs }] = RECIPES;
+  return {
+    report,
+    settings: { batch, epochs, attackSteps: ATTACK_STEPS },
+    networks: visited.map(({ name, training, audit, certificates }) => ({
+      name,
+      training,
+      audit,
+      certificates,
+    })),
+    digits,
+  };
+}
+
+/** What the trainer runs on: see `compile`. */
+async function trainingDevice(): Promise<"native" | "jax"> {
+  try {
+    await openEngine("native", loaders);
+    return "native";
+  } catch (error) {
+    if (error instanceof MissingPackageError) return "jax";
+    throw error;
+  }
+}
+
+async function write(path: string, text: string): Promise<void> {
+  await writeWhole(path, once(new TextEncoder().encode(text)), { overwrite: true });
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
