@@ -41,6 +41,9 @@ const REPEATS = { full: 9, quick: 2 };
 const START = { model: "elman", batch: 64, time: 200, atMost: 5 };
 const MEMORY = { model: "mlp", batch: 64, steps: 10_000, growthAtMostMB: 10 };
 
+/** A machine as busy as this runs something else: two threads then wait for each other, torch's most. */
+const BUSY = 1.5;
+
 /** Losses of the first steps on all sides, from the same weights: float32 sums in another order. */
 const SAME_LOSS = 1e-3;
 
@@ -51,6 +54,9 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
  * @returns {Promise<{ rows: object[], measures: object, peers: object }>}
  */
 export async function train({ quick, log }) {
+  const [load] = loadavg();
+  if (load > BUSY)
+    log(`the load is ${load.toFixed(1)}: something else is running, and times will say little`);
   const rows = [];
   const add = (row) => {
     rows.push(row);

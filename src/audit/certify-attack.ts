@@ -33,7 +33,7 @@ export interface Attacked {
  * Attacks points within every ε, and within their certified radii, which nothing may get into. The largest ball comes
  * first: a change found there, brought back along its line, may settle smaller ones; a point that withstands in a
  * ball is taken to withstand in the smaller ones of the list, which lie inside it. The certified ball is always tried
- * on its own.
+ * on its own, and stands for the smaller balls inside it.
  */
 export async function attackPoints(
   network: Network,
@@ -43,12 +43,14 @@ export async function attackPoints(
   pause: () => Promise<void>,
 ): Promise<readonly Attacked[]> {
   const attempts = points.map((point) => new Attempt(network, point, settings));
-  for (const epsilon of settings.epsilons.toReversed()) {
-    const open = attempts.filter(({ withstood, distance }) => !withstood && distance > epsilon);
-    await tryWithin(search, open, () => epsilon, settings, pause);
-  }
   const farthest = FARTHEST * settings.epsilons.at(-1)!;
   const ballOf = ({ point }: Attempt) => Math.min(point.radius, farthest);
+  for (const epsilon of settings.epsilons.toReversed()) {
+    const open = attempts.filter(
+      (attempt) => !attempt.withstood && attempt.distance > epsilon && epsilon > ballOf(attempt),
+    );
+    await tryWithin(search, open, () => epsilon, settings, pause);
+  }
   const certified = attempts.filter((attempt) => attempt.distance >= ballOf(attempt));
   await tryWithin(search, certified, ballOf, settings, pause);
   return attempts.map(({ distance, violation }) => ({

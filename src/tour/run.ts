@@ -1,6 +1,7 @@
 import { certify } from "../audit/certify.ts";
 import { pacer } from "../audit/certify-pause.ts";
 import type { CertifyReport } from "../audit/certify-schema.ts";
+import type { AuditReport } from "../audit/schema.ts";
 import { MissingPackageError, openEngine } from "../compile/devices.ts";
 import { loaders } from "../compile/onnxruntime.ts";
 import { DIGIT_PIXELS, type Digits, loadDigits } from "../digits/digits.ts";
@@ -109,7 +110,7 @@ async function visit(
   const inputShape = [DIGIT_PIXELS];
   const exported = await exportOnnx(net, trained.params, trained.state, { inputShape, path: file });
   options.onWritten?.(file);
-  const search = gradientSearch(net, trained.params, trained.state, { inputShape, classes: CLASSES });
+  const search = await gradientSearch(net, trained.params, trained.state, { inputShape, classes: CLASSES });
   const model = await openModel(file);
   try {
     const certificates = await certify(model, data.test.x, data.test.y, {
@@ -123,7 +124,7 @@ async function visit(
       onProgress: ({ phase, index, count }) => say(phase, index, count),
     });
     const network = logitsOf(await importOnnx(model));
-    const report = reportOf(recipe, trained, certificates, file);
+    const report = reportOf(name, trained, exported.report, certificates, file);
     const arm = { name, network, search, radii: certificates.radii.values };
     return {
       name,
@@ -141,29 +142,22 @@ async function visit(
 }
 
 function reportOf(
-  { name }: Recipe,
+  name: TourName,
   trained: Trained,
+  audit: AuditReport,
   certificates: CertifyReport,
   model: string,
 ): TourNetworkReport {
-  const { clean, lipschitz, certified, attacked, violations } = certificates;
-  return {
-    name,
-    accuracy: clean,
-    lipschitz,
-    certified,
-    attacked,
-    violations,
-    seconds: trained.seconds,
-    model,
-  };
+  const { clean, certified, attacked, violations } = certificates;
+  const { lipschitz } = audit.network!;
+  const { seconds } = trained;
+  return { name, accuracy: clean, lipschitz, certified, attacked, violations, seconds, model };
 }
 
 function storyOf(report: TourReport, visited: readonly Visited[], digits: TourStory["digits"]): TourStory {
-  const [{ batch, epochs }] = RECIPES;
   return {
     report,
-    settings: { batch, epochs, attackSteps: ATTACK_STEPS },
+    settings: { batch: RECIPES[0].batch, attackSteps: ATTACK_STEPS },
     networks: visited.map(({ name, training, audit, certificates }) => ({
       name,
       training,

@@ -1,6 +1,5 @@
 import type { CertifyReport } from "../audit/certify-schema.ts";
-import type { AuditReport } from "../audit/schema.ts";
-import type { NetworkBound } from "../network/certificate.ts";
+import type { AuditReport, NetworkReport } from "../audit/schema.ts";
 
 /** The three networks of the tour. */
 export type TourName = "plain" | "spectral" | "orthonormal";
@@ -24,7 +23,8 @@ export interface TourNetworkReport {
   readonly name: TourName;
   /** Share of the test digits that are classified as labelled. */
   readonly accuracy: number;
-  readonly lipschitz: NetworkBound;
+  /** The exported file's interval, by its audit at `proof`. */
+  readonly lipschitz: NetworkReport["lipschitz"];
   /** By ε (an ℓ2 length; pixels are in [0, 1]): share of the test digits that no change that short can turn. */
   readonly certified: Readonly<Record<string, number>>;
   /** By ε: share of the attacked digits that are right and were not turned. */
@@ -40,7 +40,7 @@ export interface TourNetworkReport {
 /** All that the tour saw: what its page is drawn from. */
 export interface TourStory {
   readonly report: TourReport;
-  readonly settings: { readonly batch: number; readonly epochs: number; readonly attackSteps: number };
+  readonly settings: { readonly batch: number; readonly attackSteps: number };
   readonly networks: readonly TourNetwork[];
   readonly digits: readonly FooledDigit[];
 }
@@ -69,7 +69,7 @@ export interface FooledDigit {
   readonly pixels: Float64Array;
   readonly turned: readonly {
     readonly name: TourName;
-    /** What the network then sees, and the length of the change; null where the attack found none. */
+    /** The changed picture, what the network sees in it, and the length of the change; null where the attack found none. */
     readonly change: {
       readonly pixels: Float64Array;
       readonly predicted: number;

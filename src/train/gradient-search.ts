@@ -7,8 +7,10 @@ import { RandomStream } from "../linalg/random.ts";
 import { FIRST_STEP } from "../network/attack.ts";
 import type { AttackSearch, AttackTarget } from "../network/attack-search.ts";
 import { differentiate } from "./differentiate.ts";
+import { jaxTree, usingJax } from "./export/arrays.ts";
+import { bake, markBaked } from "./export/bake.ts";
 import type { Module } from "./module.ts";
-import type { Shape, Tensor, Tree } from "./types.ts";
+import type { Shape, Tensor, Tree, Variables } from "./types.ts";
 
 export interface GradientSearchOptions {
   /** The shape of one input. */
@@ -24,15 +26,17 @@ export interface GradientSearch extends AttackSearch {
   dispose(): void;
 }
 
-/** Points whose gradients are computed together. */
-const BLOCK = 128;
+/** Numbers of points whose gradients are computed together; a function is compiled for each that is needed. */
+const SIZES = [16, 48, 128];
+const BLOCK = SIZES.at(-1)!;
 /** Added to the outputs of classes an ascent does not aim at: below every real output, and its sums are finite. */
 const EXCLUDED = -1e30;
 
 /** What an ascent needs at the points where it stands. */
 interface Slopes {
+  /** [points, classes]. */
   readonly logits: Float32Array;
-  /** Of max_j (f_j + mask_j) − f_label, [BLOCK, inputs]. */
+  /** Of max_j (f_j + mask_j) − f_label, [points, inputs]. */
   readonly gradient: Float32Array;
 }
 
@@ -50,18 +54,26 @@ interface SlopeFunction {
 /**
  * Projected gradient ascent on a classifier in training, for many points at once in float32: the starts and steps are those
  * of the float64 attack on files (`attack`). `certify` evaluates what it proposes on the exported network in float64.
- * @param net a classifier; `params` and `state` are lent while the search is in use.
+ * @param net a classifier. `params` and `state` are lent until the search is made: it keeps the weights in use, so that no
+ * step computes them again.
+ * @throws TrainError when the trees are not this network's.
  */
-export function gradientSearch(
+export async function gradientSearch(
   net: Module,
   params: Tree,
   state: Tree,
   { inputShape, classes, device = "native" }: GradientSearchOptions,
-): GradientSearch {
+): Promise<GradientSearch> {
+  const uses = net.weights(inputShape);
+  const { values } = await usingJax({ params, state }, (variables) =>
+    bake(net, variables, inputShape, { prove: false }),
+  );
+  const baked: Variables = { params: jaxTree(values.params), state: jaxTree(values.state) };
   const slopes = compile(
-    (p: Tree, s: Tree, x: Tensor, mask: Tensor, label: Tensor) => {
+    (held: Variables, x: Tensor, mask: Tensor, label: Tensor) => {
+      const marked = markBaked(held.state, uses);
       const rise = (at: Tensor) => {
-        const logits = net.apply(p, s, at.ref).y;
+        const logits = net.apply(held.params, marked, at.ref).y;
         const ahead = np.max(logits.ref.add(mask), 1);
         const own = np.sum(logits.ref.mul(label), 1);
         return { loss: np.sum(ahead.sub(own)), aux: logits };
@@ -71,53 +83,58 @@ export function gradientSearch(
     },
     { device },
   ) as unknown as SlopeFunction;
-  const size = inputShape.reduce((product, n) => product * n, 1);
-  const block = new Block(slopes, params, state, inputShape, classes);
+  const batches = new SlopeBatches(slopes, baked, inputShape, classes);
 
   return {
     block: BLOCK,
     async find(targets, steps, pause) {
       const found: (Float64Array | null)[] = [];
       for (let start = 0; start < targets.length; start += BLOCK) {
-        found.push(
-          ...(await new Ascents(block, targets.slice(start, start + BLOCK), size).run(steps, pause)),
-        );
+        found.push(...(await ascend(batches, targets.slice(start, start + BLOCK), steps, pause)));
       }
       return found;
     },
-    dispose: () => slopes.dispose(),
+    dispose() {
+      slopes.dispose();
+      tree.dispose([baked.params, baked.state]);
+    },
   };
 }
 
-/** The compiled function at a fixed batch size, so that it is compiled once. */
-class Block {
+/** Computes slopes in batches of few sizes, so that the function is compiled a few times only. */
+class SlopeBatches {
   readonly #slopes: SlopeFunction;
-  readonly #params: Tree;
-  readonly #state: Tree;
+  readonly #held: Variables;
   readonly #shape: Shape;
+  readonly #size: number;
   readonly classes: number;
 
-  constructor(slopes: SlopeFunction, params: Tree, state: Tree, shape: Shape, classes: number) {
+  constructor(slopes: SlopeFunction, held: Variables, shape: Shape, classes: number) {
     this.#slopes = slopes;
-    this.#params = params;
-    this.#state = state;
+    this.#held = held;
     this.#shape = shape;
+    this.#size = shape.reduce((product, n) => product * n, 1);
     this.classes = classes;
   }
 
-  /** @param mask [BLOCK, classes]: 0 for the classes aimed at. */
-  async at(
-    x: Float32Array<ArrayBuffer>,
-    mask: Float32Array<ArrayBuffer>,
-    labels: Float32Array<ArrayBuffer>,
-  ): Promise<Slopes> {
-    const leaf = (data: Float32Array<ArrayBuffer>, shape: Shape) => toNative(data, shape);
+  /** @param aims for each point its position, its label, and the class aimed at (null: whichever other one is ahead). */
+  async at(aims: readonly Aim[]): Promise<Slopes> {
+    const points = SIZES.find((size) => size >= aims.length)!;
+    const x = new Float32Array(points * this.#size);
+    const mask = new Float32Array(points * this.classes);
+    const labels = new Float32Array(points * this.classes);
+    aims.forEach(({ at, label, target }, i) => {
+      x.set(at, i * this.#size);
+      const own = mask.subarray(i * this.classes, (i + 1) * this.classes);
+      if (target === null) own[label] = EXCLUDED;
+      else own.fill(EXCLUDED).fill(0, target, target + 1);
+      labels[i * this.classes + label] = 1;
+    });
     const { logits, gradient } = await this.#slopes(
-      tree.ref(this.#params),
-      tree.ref(this.#state),
-      leaf(x, [BLOCK, ...this.#shape]),
-      leaf(mask, [BLOCK, this.classes]),
-      leaf(labels, [BLOCK, this.classes]),
+      { params: tree.ref(this.#held.params), state: tree.ref(this.#held.state) },
+      toNative(x, [points, ...this.#shape]),
+      toNative(mask, [points, this.classes]),
+      toNative(labels, [points, this.classes]),
     );
     return {
       logits: (await logits.data()) as Float32Array,
@@ -126,106 +143,101 @@ class Block {
   }
 }
 
-/** The ascents of the targets of one block. */
-class Ascents {
-  readonly #block: Block;
-  readonly #targets: readonly AttackTarget[];
-  readonly #size: number;
-  readonly #labels: Float32Array<ArrayBuffer>;
-  readonly #found: (Float64Array | null)[];
+interface Aim {
+  readonly at: Float64Array;
+  readonly label: number;
+  readonly target: number | null;
+}
 
-  constructor(block: Block, targets: readonly AttackTarget[], size: number) {
-    this.#block = block;
-    this.#targets = targets;
-    this.#size = size;
-    this.#labels = new Float32Array(BLOCK * block.classes);
-    targets.forEach(({ label }, i) => {
-      this.#labels[i * block.classes + label] = 1;
+/** One target while it is attacked. */
+interface Climber extends AttackTarget {
+  /** From z to where it stands. */
+  offset: Float64Array;
+  aim: number | null;
+  found: Float64Array | null;
+}
+
+/** Attacks the targets of one block from every start. */
+async function ascend(
+  batches: SlopeBatches,
+  targets: readonly AttackTarget[],
+  steps: number,
+  pause: () => Promise<void>,
+): Promise<readonly (Float64Array | null)[]> {
+  const climbers: Climber[] = targets.map((target) => ({
+    ...target,
+    offset: target.z,
+    aim: null,
+    found: null,
+  }));
+  const open = () => climbers.filter(({ found }) => found === null);
+  const nearest = await nearestClasses(batches, targets, pause);
+  for (const start of ["nearest", "ahead", "random"] as const) {
+    climbers.forEach((climber, i) => {
+      climber.offset = start === "random" ? randomOffset(climber) : new Float64Array(climber.z.length);
+      climber.aim = start === "nearest" ? nearest[i] : null;
     });
-    this.#found = targets.map(() => null);
+    for (let k = 0; k <= steps && open().length > 0; k++) {
+      await pause();
+      await step(batches, open(), k, steps);
+    }
   }
+  return climbers.map(({ found }) => found);
+}
 
-  async run(steps: number, pause: () => Promise<void>): Promise<readonly (Float64Array | null)[]> {
-    const still = this.#targets.map(({ z }) => new Float64Array(z.length));
-    await this.#ascend(still, await this.#masksOfNearest(pause), steps, pause);
-    await this.#ascend(still, this.#masksOfOthers(), steps, pause);
-    const random = this.#targets.map(({ z, budget, seed }) =>
-      new RandomStream(seed).direction(z.length).map((value) => budget * value),
+/** Evaluates every climber; those still of their own class go one step up. */
+async function step(
+  batches: SlopeBatches,
+  climbers: readonly Climber[],
+  k: number,
+  steps: number,
+): Promise<void> {
+  const { classes } = batches;
+  const positions = climbers.map(({ z, offset }) => z.map((value, j) => value + offset[j]));
+  const slopes = await batches.at(
+    climbers.map(({ label, aim }, i) => ({ at: positions[i], label, target: aim })),
+  );
+  climbers.forEach((climber, i) => {
+    const logits = slopes.logits.subarray(i * classes, (i + 1) * classes);
+    const size = climber.z.length;
+    if (logits.some((value) => value > logits[climber.label])) climber.found = positions[i];
+    else climb(climber.offset, slopes.gradient.subarray(i * size, (i + 1) * size), climber.budget, k, steps);
+  });
+}
+
+/** For each target the class whose boundary the gradients at the point itself put nearest. */
+async function nearestClasses(
+  batches: SlopeBatches,
+  targets: readonly AttackTarget[],
+  pause: () => Promise<void>,
+): Promise<readonly (number | null)[]> {
+  const { classes } = batches;
+  const nearest = targets.map(() => ({ distance: Infinity, class: null as number | null }));
+  for (let j = 0; j < classes; j++) {
+    await pause();
+    const { logits, gradient } = await batches.at(
+      targets.map(({ z, label }) => ({ at: z, label, target: j })),
     );
-    await this.#ascend(random, this.#masksOfOthers(), steps, pause);
-    return this.#found;
-  }
-
-  async #ascend(
-    offsets: readonly Float64Array[],
-    mask: Float32Array<ArrayBuffer>,
-    steps: number,
-    pause: () => Promise<void>,
-  ): Promise<void> {
-    const moved = offsets.map((offset) => offset.slice());
-    for (let k = 0; k <= steps && this.#found.some((found) => found === null); k++) {
-      await pause();
-      const { logits, gradient } = await this.#block.at(this.#points(moved), mask, this.#labels);
-      this.#targets.forEach((target, i) => {
-        if (this.#found[i] !== null) return;
-        if (this.#isTurned(logits, i)) this.#found[i] = target.z.map((value, j) => value + moved[i][j]);
-        else
-          climb(moved[i], gradient.subarray(i * this.#size, (i + 1) * this.#size), target.budget, k, steps);
-      });
-    }
-  }
-
-  /** The points of the block as float32; places without a target stay 0. */
-  #points(moved: readonly Float64Array[]): Float32Array<ArrayBuffer> {
-    const x = new Float32Array(BLOCK * this.#size);
-    this.#targets.forEach(({ z }, i) => {
-      for (let j = 0; j < this.#size; j++) x[i * this.#size + j] = z[j] + moved[i][j];
+    targets.forEach(({ z, label }, i) => {
+      if (j === label) return;
+      const gap = logits[i * classes + label] - logits[i * classes + j];
+      const distance = gap / norm(gradient.subarray(i * z.length, (i + 1) * z.length));
+      if (distance < nearest[i].distance) nearest[i] = { distance, class: j };
     });
-    return x;
   }
+  return nearest.map((found) => found.class);
+}
 
-  #isTurned(logits: Float32Array, i: number): boolean {
-    const own = logits.subarray(i * this.#block.classes, (i + 1) * this.#block.classes);
-    return own.some((value, j) => j !== this.#targets[i].label && value > own[this.#targets[i].label]);
-  }
-
-  /** Aims at whichever other class is ahead. */
-  #masksOfOthers(): Float32Array<ArrayBuffer> {
-    return this.#labels.map((own) => own * EXCLUDED);
-  }
-
-  /** Aims at the class whose boundary the gradients at the point itself put nearest. */
-  async #masksOfNearest(pause: () => Promise<void>): Promise<Float32Array<ArrayBuffer>> {
-    const { classes } = this.#block;
-    const nearest = this.#targets.map(() => ({ distance: Infinity, class: -1 }));
-    const x = this.#points(this.#targets.map(({ z }) => new Float64Array(z.length)));
-    for (let j = 0; j < classes; j++) {
-      await pause();
-      const only = new Float32Array(BLOCK * classes).map((_, place) =>
-        place % classes === j ? 0 : EXCLUDED,
-      );
-      const { logits, gradient } = await this.#block.at(x, only, this.#labels);
-      this.#targets.forEach(({ label }, i) => {
-        if (j === label) return;
-        const gap = logits[i * classes + label] - logits[i * classes + j];
-        const distance = gap / norm(gradient.subarray(i * this.#size, (i + 1) * this.#size));
-        if (distance < nearest[i].distance) nearest[i] = { distance, class: j };
-      });
-    }
-    const mask = new Float32Array(BLOCK * classes).fill(EXCLUDED);
-    nearest.forEach((target, i) => {
-      if (target.class >= 0) mask[i * classes + target.class] = 0;
-    });
-    return mask;
-  }
+function randomOffset({ z, seed, budget }: AttackTarget): Float64Array {
+  return new RandomStream(seed).direction(z.length).map((value) => budget * value);
 }
 
 /** One step of `attack`'s ascent: along the gradient, then back into the ball. */
 function climb(offset: Float64Array, gradient: Float32Array, budget: number, k: number, steps: number): void {
   const length = norm(gradient);
   if (!(length > 0 && length < Infinity)) return;
-  const step = (FIRST_STEP * budget * (steps - k)) / (steps * steps * length);
-  for (let j = 0; j < offset.length; j++) offset[j] += step * gradient[j];
+  const stride = (FIRST_STEP * budget * (steps - k)) / (steps * steps * length);
+  for (let j = 0; j < offset.length; j++) offset[j] += stride * gradient[j];
   const reached = norm(offset);
   if (reached <= budget) return;
   for (let j = 0; j < offset.length; j++) offset[j] *= budget / reached;

@@ -98,7 +98,7 @@ export function tourStory(options: StoryOptions = {}): TourStory {
       networks: networks.map((each, i) => networkReport(each, RECIPES[i])),
       report: "tour/report.html",
     },
-    settings: { batch: 64, epochs: 7, attackSteps: 50 },
+    settings: { batch: 64, attackSteps: 50 },
     networks,
     digits: Array.from({ length: digits }, (_, i) => fooledDigit(i)),
   };

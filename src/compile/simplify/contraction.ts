@@ -62,10 +62,11 @@ class Contraction {
   /** Sums over the axes that neither the other operand nor the result has. */
   #sumAlone(build: Builder, operand: Labelled, other: Labelled): boolean {
     const alone = (label: number) => !this.out.includes(label) && !other.labels.includes(label);
-    const axes = operand.labels.flatMap((label, axis) => (alone(label) ? [axis] : []));
+    const { shape } = operand.node;
+    const axes = operand.labels.flatMap((label, axis) => (shape[axis] !== 1 && alone(label) ? [axis] : []));
     if (axes.length === 0) return false;
     operand.node = build.reduce("add", operand.node, axes);
-    operand.labels = operand.labels.filter((label) => !alone(label));
+    operand.labels = operand.labels.filter((_, axis) => !axes.includes(axis));
     return true;
   }
 
@@ -95,6 +96,8 @@ class Contraction {
   /** Works on what was reshaped, splitting or joining labels, where every run of axes allows it. */
   #openReshape(build: Builder, operand: Labelled, other: Labelled): boolean {
     const { node, labels } = operand;
+    // A label may stand for an axis of size 1 in the other operand: that goes first.
+    if (other.node.op === "expand" || other.node.shape.includes(1)) return false;
     const [source] = node.inputs;
     const groups = reshapeGroups(source.shape, node.shape);
     if (groups === undefined) return false;

@@ -2,6 +2,7 @@ import { numpy as np, tree } from "@jax-js/jax";
 import { checkOptions, checkPositive } from "../checks.ts";
 import type { Tensor } from "../types.ts";
 import type { CayleyControl } from "./control.ts";
+import { inverseOf } from "./inverse.ts";
 import { identityLike, largestRowSum, operatorFactor, squaredNorm, wideMatrix, widened } from "./matrices.ts";
 import type { ControlRule, Held } from "./rule.ts";
 
@@ -118,7 +119,7 @@ function safeGain(product: Tensor): Tensor {
   const transposed = np.transpose(product.ref);
   const bound = np.maximum(1, largestRowSum(product).mul(largestRowSum(transposed)));
   transposed.dispose();
-  return np.reciprocal(np.sqrt(np.where(near, 1, bound)));
+  return inverseOf(np.sqrt(np.where(near, 1, bound)));
 }
 
 /** ‖I − T‖_F². Lends T. */

@@ -1,7 +1,15 @@
 import { jit, tree } from "@jax-js/jax";
 import { beforeAll, describe, expect, it } from "vitest";
-import { controlCases, onWasm, started, used } from "../testing/control-cases.ts";
-import { distance, heldOf, numbers, weightCases } from "../testing/controlled-weights.ts";
+import { controlCases, gradientOfUse, onWasm, started, used } from "../testing/control-cases.ts";
+import {
+  distance,
+  drawn,
+  heldOf,
+  numbers,
+  sizeOf,
+  tensor,
+  weightCases,
+} from "../testing/controlled-weights.ts";
 import { expectNothingKept } from "../testing/ownership.ts";
 import type { LayerTree, Tensor, Tree } from "../types.ts";
 import { bjorck } from "./bjorck.ts";
@@ -35,7 +43,9 @@ describe.each(each)("%s on %s", (_, __, control, given) => {
     expectNothingKept(lent, () => rule.advance(control, held, state));
     expectNothingKept(lent, () => ({ ...rule.project(control, held, state) }));
     expectNothingKept([], () => ({ ...started(control, given) }));
-    tree.dispose(lent as never);
+    const cotangent = tensor(drawn(sizeOf(given.shape), 11), given.shape);
+    expectNothingKept([lent, cotangent], () => gradientOfUse(control, given, weight, state, cotangent.ref));
+    tree.dispose([lent, cotangent] as never);
   });
 
   it("is the same traced as run step by step", () => {

@@ -1,5 +1,6 @@
 import { numpy as np } from "@jax-js/jax";
 import type { Tensor } from "../types.ts";
+import { inverseOf } from "./inverse.ts";
 import { identityLike, largestRowSum, squaredNorm } from "./matrices.ts";
 
 /**
@@ -20,9 +21,9 @@ const SIGN_TOLERANCE = 1e-7;
  */
 export function inverseSquareRoot(square: Tensor, steps: number): Tensor {
   const identity = identityLike(square);
-  const divisor = safeDivisor(square, identity);
+  const scale = inverseOf(safeDivisor(square, identity));
   const halfMore = identity.mul(1.5);
-  let current = square.div(divisor.ref);
+  let current = square.mul(scale.ref);
   let product: Tensor | undefined;
   for (let step = 1; step <= steps; step++) {
     const factor = halfMore.ref.sub(current.ref.mul(0.5));
@@ -33,7 +34,7 @@ export function inverseSquareRoot(square: Tensor, steps: number): Tensor {
   }
   current.dispose();
   halfMore.dispose();
-  return product!.mul(np.reciprocal(np.sqrt(divisor)));
+  return product!.mul(np.sqrt(scale));
 }
 
 /** 1 where G is near enough to the identity, otherwise an upper bound of its eigenvalues. Lends both. */

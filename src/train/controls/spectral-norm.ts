@@ -2,6 +2,7 @@ import { numpy as np, tree } from "@jax-js/jax";
 import { checkChoice, checkCount, checkFlag, checkOptions, checkPositive } from "../checks.ts";
 import type { Shape, Tensor } from "../types.ts";
 import type { NormOf, SpectralNormControl } from "./control.ts";
+import { inverseOf } from "./inverse.ts";
 import { widened } from "./matrices.ts";
 import { inputShapeOf, iterate, linearMap, singularValue, startingVectors } from "./power-iteration.ts";
 import type { ControlRule, Effective, Held } from "./rule.ts";
@@ -70,7 +71,7 @@ export const spectralNormRule: ControlRule<SpectralNormControl> = {
 function scaleFor({ cap, onlyAbove }: SpectralNormControl, weight: Tensor, sigma: Tensor): Tensor {
   const smallest = weight.dtype === np.float16 ? 1 / 240 : 1e-18;
   const usable = np.greater(sigma.ref, smallest);
-  const ratio = np.reciprocal(np.where(usable, sigma, cap)).mul(cap);
+  const ratio = inverseOf(np.where(usable, sigma, cap)).mul(cap);
   return onlyAbove ? np.minimum(ratio, 1) : ratio;
 }
 

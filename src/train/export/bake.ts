@@ -101,12 +101,23 @@ export async function usingBaked<T>(
   const params = jaxTree(values.params);
   const state = jaxTree(values.state);
   try {
-    const marked = copied(state);
-    for (const { use } of weights) layerAt(marked, use.path)[use.slot.name] = BAKED;
-    return await compute({ params, state: marked });
+    return await compute({
+      params,
+      state: markBaked(
+        state,
+        weights.map(({ use }) => use),
+      ),
+    });
   } finally {
     tree.dispose([params, state]);
   }
+}
+
+/** A state without controls, so marked that layers use the weights they find in their parameters; its arrays are shared. */
+export function markBaked(state: Tree, uses: readonly WeightUse[]): Tree {
+  const marked = copied(state);
+  for (const use of uses) layerAt(marked, use.path)[use.slot.name] = BAKED;
+  return marked;
 }
 
 function withoutControls(state: Tree, uses: readonly WeightUse[]): Tree {

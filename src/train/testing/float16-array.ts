@@ -1,27 +1,22 @@
-import { float16Value } from "../../kernels/storage.ts";
+import { fromFloat64, toFloat64 } from "../../formats/decode.ts";
 
-/**
- * Gives Node before 24 the Float16Array that jax-js reads float16 constants with while it traces: only what it uses of it.
- * Numbers are rounded towards zero, which constants of tests do not notice.
- */
+/** Gives Node before 24 the Float16Array that jax-js reads float16 constants with while it traces: what it uses of it. */
 export function provideFloat16Array(): void {
   const scope = globalThis as { Float16Array?: unknown };
   scope.Float16Array ??= Halves;
 }
 
-function Halves(source: ArrayBuffer | ArrayLike<number> | number, offset?: number, length?: number) {
-  const isList = typeof source === "object" && !(source instanceof ArrayBuffer);
-  const bits = isList
-    ? Uint16Array.from(source, halfBits)
-    : new Uint16Array(source as ArrayBuffer, offset, length);
+function Halves(source: ArrayBuffer | ArrayLike<number>, offset?: number, length?: number) {
+  const isBuffer = source instanceof ArrayBuffer;
+  const bits = isBuffer ? new Uint16Array(source, offset, length) : Uint16Array.from(source, toBits);
   return new Proxy(bits, {
     get(target, name) {
-      if (isIndex(name)) return float16Value(target[Number(name)]);
+      if (isIndex(name)) return toFloat64("float16", bytesOf(target, Number(name)))[0];
       const member = Reflect.get(target, name);
       return typeof member === "function" ? member.bind(target) : member;
     },
     set(target, name, value) {
-      if (isIndex(name)) target[Number(name)] = halfBits(value);
+      if (isIndex(name)) target[Number(name)] = toBits(value);
       return isIndex(name);
     },
   });
@@ -29,18 +24,11 @@ function Halves(source: ArrayBuffer | ArrayLike<number> | number, offset?: numbe
 
 const isIndex = (name: string | symbol): name is string => typeof name === "string" && /^\d+$/.test(name);
 
-/** The half nearest to zero of the two around a number. */
-function halfBits(value: number): number {
-  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
-  const size = Math.abs(value);
-  if (Number.isNaN(value)) return 0x7e00;
-  if (size >= 65520) return sign | 0x7c00;
-  // Bit patterns of positive halves are in the order of their values.
-  let [low, high] = [0, 0x7bff];
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (float16Value(middle) <= size) low = middle;
-    else high = middle - 1;
-  }
-  return sign | low;
+function bytesOf(bits: Uint16Array, index: number): Uint8Array {
+  return new Uint8Array(bits.buffer, bits.byteOffset + 2 * index, 2);
+}
+
+function toBits(value: number): number {
+  const bytes = fromFloat64("float16", Float64Array.of(value));
+  return bytes[0] + 256 * bytes[1];
 }
