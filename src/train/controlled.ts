@@ -22,9 +22,17 @@ export function initWeight(slot: WeightSlot, weight: Tensor, inputShape: Shape, 
 
 /** Controlled weight times inputs, without the bias: [batch, ...input] → [batch, ...output]. Consumes `x`. */
 export function applyWeight(slot: WeightSlot, params: LayerTree, state: LayerTree, x: Tensor): Tensor {
+  const output = cheapOutput(slot, params, state, x);
+  if (output) return output;
   const { weight, scale } = effectiveWeight(slot, params, state);
   const y = slot.operator.apply(weight, x);
   return scale ? y.mul(scale) : y;
+}
+
+/** The same by the control's own way around the weight, where it has one. Consumes `x` if so. */
+function cheapOutput(slot: WeightSlot, params: LayerTree, state: LayerTree, x: Tensor): Tensor | undefined {
+  if (state[slot.name] === BAKED) return undefined;
+  return ruleOf(slot.control).output?.(slot.control, held(slot, params), stateOf(slot, state), x);
 }
 
 /** In a state, in the place of a weight's control: the weight is baked, the layer uses it as it stands. */

@@ -43,7 +43,8 @@ interface Slopes {
 /** The compiled function: consumes its arguments, whatever arrays they are. */
 interface SlopeFunction {
   (
-    ...args: [params: Tree, state: Tree, ...arrays: NativeArray[]]
+    held: Variables,
+    ...arrays: NativeArray[]
   ): Promise<{
     logits: NativeArray;
     gradient: NativeArray;

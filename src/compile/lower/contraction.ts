@@ -59,12 +59,22 @@ export interface MatrixProduct {
 
 /** The order of the summed axes for which less has to be moved. */
 function cheapest({ inputs: [left, right], parameters: { batch, summed } }: NodeOf<"contract">) {
-  const orders = [summed, summed.toSorted((a, b) => a[1] - b[1])].map((pairs) => {
+  const orders = ([0, 1] as const).map((side) => {
+    const pairs = summed.toSorted((a, b) => a[side] - b[side]);
     const roles = [rolesOf(left, 0, batch, pairs), rolesOf(right, 1, batch, pairs)] as const;
     const arranged = [arrangementOf(left, roles[0]), arrangementOf(right, roles[1])] as const;
     return { roles, arranged, cost: arranged[0].cost + arranged[1].cost };
   });
   return orders[1].cost < orders[0].cost ? orders[1] : orders[0];
+}
+
+/**
+ * Whether the summed axes come first in an operand. A vector is its own transposition: onnxruntime is fast where it is
+ * not said to be transposed, and for a product of two vectors where the second one is.
+ */
+function summedFirst(arranged: readonly Arrangement[], sizes: readonly number[], side: number): boolean {
+  if (sizes[side] !== 1) return arranged[side].summedFirst;
+  return side === 1 && sizes[0] !== 1;
 }
 
 /** Writes the operands of a contraction as matrices. */
@@ -78,8 +88,8 @@ export function matrixProduct(lowering: Lowering, node: NodeOf<"contract">): Mat
   const [left, right] = node.inputs.map((input, side) => {
     const { source, factor } = unscaled(input);
     scale *= factor;
-    const { permutation, summedFirst } = arranged[side];
-    const matrix = summedFirst ? [depth, sizes[side]] : [sizes[side], depth];
+    const { permutation } = arranged[side];
+    const matrix = summedFirst(arranged, sizes, side) ? [depth, sizes[side]] : [sizes[side], depth];
     const shape = batched ? [batch, ...matrix] : matrix;
     if (permutation === undefined) return lowering.reshaped(source, shape);
     const shaped = lowering.reshaped(source, input.shape);
@@ -88,8 +98,8 @@ export function matrixProduct(lowering: Lowering, node: NodeOf<"contract">): Mat
   return {
     left,
     right,
-    leftTransposed: arranged[0].summedFirst,
-    rightTransposed: !arranged[1].summedFirst,
+    leftTransposed: summedFirst(arranged, sizes, 0),
+    rightTransposed: !summedFirst(arranged, sizes, 1),
     rows: sizes[0],
     columns: sizes[1],
     batch,

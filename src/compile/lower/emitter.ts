@@ -1,6 +1,7 @@
+import { fromFloat64 } from "../../formats/decode.ts";
 import type { AttributeDescription, NodeDescription } from "../../formats/onnx/encode.ts";
 import type { TensorDescription } from "../../formats/onnx/encode-tensor.ts";
-import { type HostData, hostData } from "../element-types.ts";
+import { type HostData, hostData, hostView } from "../element-types.ts";
 import { elementCount, type Shape } from "../graph.ts";
 import type { ElementType } from "../lowered.ts";
 
@@ -67,9 +68,14 @@ export class Emitter {
   }
 }
 
-/** One value in every place; of any type but float16, whose numbers are computed as float32. */
+/** One value in every place. */
 export function filled(shape: Shape, dtype: ElementType, value: number): HostData {
-  return hostData(dtype, elementCount(shape)).fill(value);
+  const element = dtype === "float16" ? bitsOfFloat16(value) : value;
+  return hostData(dtype, elementCount(shape)).fill(element);
+}
+
+function bitsOfFloat16(value: number): number {
+  return hostView("float16", fromFloat64("float16", Float64Array.of(value)))[0];
 }
 
 function described(attributes: Attributes): Record<string, AttributeDescription> {

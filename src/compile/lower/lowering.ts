@@ -24,6 +24,8 @@ export class Lowering {
   readonly emitter = new Emitter();
   readonly #names = new Map<Node, string>();
   readonly #uses: ReadonlyMap<Node, number>;
+  /** What the results of Reshape were before. */
+  readonly #reshapes = new Map<string, string>();
 
   constructor(graph: Graph) {
     this.#uses = useCounts(graph);
@@ -55,9 +57,12 @@ export class Lowering {
   }
 
   reshape(name: string, shape: Shape): string {
+    const source = this.#reshapes.get(name) ?? name;
     // A 0 would copy the operand's size.
     const zeros = shape.includes(0) ? { allowzero: 1 } : {};
-    return this.emitter.op("Reshape", [name, this.emitter.integers(shape)], zeros);
+    const result = this.emitter.op("Reshape", [source, this.emitter.integers(shape)], zeros);
+    this.#reshapes.set(result, source);
+    return result;
   }
 
   /** A result of one shape in another. */

@@ -1,5 +1,6 @@
-import type { Reduction } from "../graph.ts";
+import { elementCount, type NodeOf, type Reduction } from "../graph.ts";
 import type { ElementType } from "../lowered.ts";
+import { filled } from "./emitter.ts";
 import type { Lower, Lowering, Lowerings } from "./lowering.ts";
 
 const OPERATORS: Readonly<Record<Reduction, string>> = {
@@ -17,7 +18,43 @@ const OF_BOOLEANS: Readonly<Record<Reduction, "min" | "max">> = {
   min: "min",
 };
 
-const reduce: Lower<"reduce"> = (lowering, { inputs: [x], parameters: { reduction, axes }, dtype }) => {
+/** Sums over the first axes as a product with ones: onnxruntime's ReduceSum splits them among threads at great cost. */
+function columnSums(
+  lowering: Lowering,
+  { inputs: [x], parameters: { axes }, shape, dtype }: NodeOf<"reduce">,
+): string {
+  const { emitter } = lowering;
+  const rows = elementCount(x.shape.slice(0, axes.length));
+  const columns = elementCount(shape);
+  const ones = emitter.sharedTensor(`${dtype} ${rows} ones`, dtype, [1, rows], () =>
+    filled([rows], dtype, 1),
+  );
+  const sums = emitter.op("Gemm", [ones, lowering.reshaped(x, [rows, columns])]);
+  return lowering.reshapeFrom(sums, [1, columns], shape);
+}
+
+/** Rows above which the row of ones would weigh on the model. */
+const MOST_ROWS = 2 ** 18;
+
+function isColumnSum({
+  inputs: [x],
+  parameters: { reduction, axes },
+  shape,
+  dtype,
+}: NodeOf<"reduce">): boolean {
+  if (reduction !== "add" || (dtype !== "float32" && dtype !== "float64")) return false;
+  const leading = axes.every((axis, i) => axis === i) && axes.length < x.shape.length;
+  const rows = elementCount(x.shape.slice(0, axes.length));
+  return leading && rows > 0 && rows <= MOST_ROWS && elementCount(shape) > 1;
+}
+
+const reduce: Lower<"reduce"> = (lowering, node) => {
+  if (isColumnSum(node)) return columnSums(lowering, node);
+  const {
+    inputs: [x],
+    parameters: { reduction, axes },
+    dtype,
+  } = node;
   const name = lowering.name(x);
   if (dtype === "bool") {
     const any = reduced(lowering, OF_BOOLEANS[reduction], lowering.cast(name, "int32"), axes);

@@ -87,10 +87,10 @@ class Contraction {
     const axis = other.labels.indexOf(label);
     if (this.out.includes(label)) {
       if (axis === -1) this.repeated.add(label);
-      return;
+    } else if (axis !== -1) {
+      other.node = build.reduce("add", other.node, [axis]);
+      other.labels = other.labels.toSpliced(axis, 1);
     }
-    other.node = build.reduce("add", other.node, [axis]);
-    other.labels = other.labels.toSpliced(axis, 1);
   }
 
   /** Works on what was reshaped, splitting or joining labels, where every run of axes allows it. */
@@ -131,7 +131,7 @@ class Contraction {
   }
 
   #label(size: number): number {
-    const label = this.sizes.size;
+    const label = Math.max(-1, ...this.sizes.keys()) + 1;
     this.sizes.set(label, size);
     return label;
   }

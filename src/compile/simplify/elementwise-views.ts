@@ -9,7 +9,7 @@ import {
   UNARY,
 } from "../graph.ts";
 import type { Builder, Rule } from "./builder.ts";
-import { inversePermutation, wideAxes } from "./reshape-groups.ts";
+import { inversePermutation, type ReshapeGroup, reshapeGroups, wideAxes } from "./reshape-groups.ts";
 
 /** Operations that treat every element alike, whatever its place. */
 export const ELEMENTWISE = [
@@ -77,6 +77,60 @@ function reshapedFrom(node: Node): Shape | undefined {
   return node.op === "reshape" ? node.inputs[0].shape : undefined;
 }
 
+/** How much smaller than the result an operand must be for its rearrangement not to matter. */
+const NEGLIGIBLE = 1 / 8;
+
+function isNegligible(node: Node, size: number): boolean {
+  return elementCount(node.shape) <= size * NEGLIGIBLE;
+}
+
+/** How deep an outer product may be nested in elementwise operations. */
+const OUTER_DEPTH = 3;
+
+/** An elementwise operation that is much larger than everything it is made from, as an outer product is. */
+function isOuter(node: Node, size = elementCount(node.shape), depth = OUTER_DEPTH): boolean {
+  if (!isElementwise(node) || depth === 0) return false;
+  return node.inputs.every((input) => isNegligible(input, size) || isOuter(input, size, depth - 1));
+}
+
+/** reshape(f(x, y)) is f(reshape(x), reshape(y)) for small x and y that repeat along whole runs of axes. */
+export const reshapedOuter: Rule<"reshape"> = (build, { inputs: [x], shape }) => {
+  const groups = isOuter(x) ? reshapeGroups(x.shape, shape) : undefined;
+  return groups === undefined ? undefined : reshapedInside(build, x, { from: x.shape, to: shape, groups });
+};
+
+interface Reshaping {
+  readonly from: Shape;
+  readonly to: Shape;
+  readonly groups: readonly ReshapeGroup[];
+}
+
+function reshapedInside(build: Builder, node: Node, reshaping: Reshaping): Node | undefined {
+  const inputs: Node[] = [];
+  for (const input of node.inputs) {
+    const inner = isOuter(input, elementCount(reshaping.from))
+      ? reshapedInside(build, input, reshaping)
+      : reshapedOperand(build, input, reshaping);
+    if (inner === undefined) return undefined;
+    inputs.push(inner);
+  }
+  return remade(build, node, inputs);
+}
+
+/** An operand that broadcasts to `from`, reshaped so that it broadcasts to `to`. */
+function reshapedOperand(build: Builder, input: Node, { from, to, groups }: Reshaping): Node | undefined {
+  if (input.shape.length === 0) return input;
+  const leading = from.length - input.shape.length;
+  const size = (axis: number) => (axis < leading ? 1 : input.shape[axis - leading]);
+  const inner = new Array<number>(to.length).fill(1);
+  for (const group of groups) {
+    const full = group.from.map((axis) => size(axis) === from[axis]);
+    if (full.every(Boolean)) for (const axis of group.to) inner[axis] = to[axis];
+    else if (group.from.some((axis) => size(axis) !== 1)) return undefined;
+  }
+  return build.reshape(input, inner);
+}
+
 /** f(transpose(x), y) is transpose(f(x, y′)) where y is transposed likewise, or so small that y′ costs nothing. */
 export const transposeLast: Rule<never> = (build: Builder, node: Node) => {
   const size = elementCount(node.shape);
@@ -93,9 +147,6 @@ export const transposeLast: Rule<never> = (build: Builder, node: Node) => {
   return build.transpose(remade(build, node, inputs), permutation);
 };
 
-/** How much smaller than the result an operand must be for its transposition not to matter. */
-const NEGLIGIBLE = 1 / 8;
-
 function transposedBack(
   build: Builder,
   input: Node,
@@ -105,8 +156,14 @@ function transposedBack(
   if (input.shape.length === 0) return input;
   if (input.op === "transpose" && sameShape(input.parameters.permutation, permutation))
     return input.inputs[0];
-  const negligible = elementCount(input.shape) <= size * NEGLIGIBLE || wideAxes(input.shape).length <= 1;
-  if (!negligible) return undefined;
-  const leading = Array<number>(permutation.length - input.shape.length).fill(1);
-  return build.transpose(build.reshape(input, [...leading, ...input.shape]), inversePermutation(permutation));
+  if (isNegligible(input, size) || wideAxes(input.shape).length <= 1) {
+    const leading = Array<number>(permutation.length - input.shape.length).fill(1);
+    return build.transpose(
+      build.reshape(input, [...leading, ...input.shape]),
+      inversePermutation(permutation),
+    );
+  }
+  if (!isOuter(input, size) || input.shape.length !== permutation.length) return undefined;
+  const inputs = input.inputs.map((operand) => transposedBack(build, operand, permutation, size));
+  return inputs.every((operand) => operand !== undefined) ? remade(build, input, inputs) : undefined;
 }

@@ -8,19 +8,32 @@ import {
   ELEMENTWISE,
   expandLast,
   leadingAxesDropped,
+  reshapedOuter,
   reshapeLast,
   transposeLast,
 } from "./elementwise-views.ts";
 import { POOLING } from "./pooling.ts";
 import { rebuild } from "./rebuild.ts";
 import { foldScalars } from "./scalars.ts";
+import { joinSums } from "./sums.ts";
 import { VIEWS } from "./views.ts";
 
 const ELEMENTWISE_RULES: Rules = Object.fromEntries(
   ELEMENTWISE.map((op) => [op, [foldScalars, expandLast, leadingAxesDropped, reshapeLast, transposeLast]]),
 );
 
-const RULES = joined([ELEMENTWISE_RULES, VIEWS, ALGEBRA, ACTIVATIONS, CONTRACTIONS, CONVOLUTIONS, POOLING]);
+const OUTER_RULES: Rules = { reshape: [reshapedOuter] };
+
+const RULES = joined([
+  ELEMENTWISE_RULES,
+  VIEWS,
+  OUTER_RULES,
+  ALGEBRA,
+  ACTIVATIONS,
+  CONTRACTIONS,
+  CONVOLUTIONS,
+  POOLING,
+]);
 
 function joined(sets: readonly Rules[]): Rules {
   const all: Record<string, readonly Rule<never>[]> = {};
@@ -32,5 +45,6 @@ function joined(sets: readonly Rules[]): Rules {
 
 /** The same computation in fewer and cheaper operations. */
 export function simplify(graph: Graph): Graph {
-  return rebuild(graph, new Builder(RULES));
+  const build = new Builder(RULES);
+  return joinSums(rebuild(graph, build), build);
 }

@@ -1,13 +1,35 @@
-import { elementCount, type Node, type Shape, sameShape } from "../graph.ts";
+import { elementCount, type Node, type NodeOf, type Shape, sameShape } from "../graph.ts";
 import type { Builder, Rule, Rules } from "./builder.ts";
-import { consecutive, inversePermutation, reshapeGroups } from "./reshape-groups.ts";
+import { consecutive, inversePermutation, reshapeGroups, wideAxes } from "./reshape-groups.ts";
 
 const reshape: Rule<"reshape"> = (build, { inputs: [x], shape }) => {
   if (sameShape(x.shape, shape)) return x;
   if (x.op === "reshape") return build.reshape(x.inputs[0], shape);
   if (x.op === "expand") return reshapedExpand(build, x.inputs[0], x.shape, shape);
-  return undefined;
+  return x.op === "transpose" ? reshapedTranspose(build, x, shape) : undefined;
 };
+
+/** Reshapes before transposing, where no axis mixes axes that the transposition brought together. */
+function reshapedTranspose(build: Builder, x: NodeOf<"transpose">, to: Shape): Node | undefined {
+  const [source] = x.inputs;
+  const { permutation } = x.parameters;
+  const groups = reshapeGroups(x.shape, to);
+  if (groups === undefined) return undefined;
+  const wide = wideAxes(source.shape);
+  const moved = groups.map((group) => ({
+    from: group.from.map((axis) => wide.indexOf(permutation[axis])),
+    to: group.to,
+  }));
+  if (!moved.every(({ from }) => consecutive(from))) return undefined;
+  // Axes of size 1 may be anywhere in between.
+  const units = to.flatMap((size, axis) => (size === 1 ? [axis] : []));
+  const order = [...units, ...moved.toSorted((a, b) => a.from[0] - b.from[0]).flatMap((group) => group.to)];
+  const reshaped = build.reshape(
+    source,
+    order.map((axis) => to[axis]),
+  );
+  return build.transpose(reshaped, inversePermutation(order));
+}
 
 /** Reshapes before repeating, where no axis mixes repeated elements with others. */
 function reshapedExpand(build: Builder, core: Node, from: Shape, to: Shape): Node | undefined {
@@ -39,32 +61,8 @@ const transpose: Rule<"transpose"> = (build, { inputs: [x], parameters: { permut
   if (x.op === "expand") return build.expand(build.transpose(x.inputs[0], permutation), shape);
   const wide = permutation.filter((axis) => x.shape[axis] !== 1);
   if (wide.every((axis, i) => i === 0 || axis > wide[i - 1])) return build.reshape(x, shape);
-  if (x.op === "reshape") return transposedReshape(build, x.inputs[0], x.shape, permutation);
   return undefined;
 };
-
-/** Transposes before reshaping, where every run of axes that belong together stays together. */
-function transposedReshape(
-  build: Builder,
-  source: Node,
-  reshaped: Shape,
-  permutation: readonly number[],
-): Node | undefined {
-  const groups = reshapeGroups(source.shape, reshaped);
-  if (groups === undefined) return undefined;
-  const order: number[] = [];
-  const wide = permutation.filter((axis) => reshaped[axis] !== 1);
-  while (wide.length > 0) {
-    const group = groups.find(({ to }) => to[0] === wide[0]);
-    if (group === undefined) return undefined;
-    const moved = wide.splice(0, group.to.length);
-    if (!sameShape(moved, group.to)) return undefined;
-    order.push(...group.from);
-  }
-  const units = source.shape.flatMap((size, axis) => (size === 1 ? [axis] : []));
-  const shape = permutation.map((axis) => reshaped[axis]);
-  return build.reshape(build.transpose(source, [...units, ...order]), shape);
-}
 
 const slice: Rule<"slice"> = (build, node) => {
   const { shape } = node;

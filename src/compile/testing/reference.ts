@@ -30,10 +30,19 @@ export function jaxReady(): Promise<void> {
 function jaxArray({ shape, dtype, data }: Sample): JaxArray {
   // jax-js makes no arrays from empty data.
   if (data.length === 0) return np.zeros([...shape], { dtype: dtype as never });
+  if (dtype === "float64") return doubles(shape, data);
   return np.array(arrayData(dtype, data) as Float32Array<ArrayBuffer>, {
     shape: [...shape],
     dtype: dtype as never,
   });
+}
+
+/** Doubles from two halves: where there is no Float16Array, jax-js makes arrays from Float32Arrays but not from Float64Arrays. */
+function doubles(shape: Shape, data: HostData): JaxArray {
+  const high = Float32Array.from(data);
+  const low = Float32Array.from(data, (x, i) => x - high[i]);
+  const [a, b] = [high, low].map((half) => np.array(half, { shape: [...shape] }).astype(np.float64));
+  return a.add(b);
 }
 
 /** The function run by jax-js, one operation after the other. */

@@ -1,5 +1,6 @@
 import { numpy as np } from "@jax-js/jax";
 import { checkCount, checkOptions, checkPositive } from "../checks.ts";
+import { denseOperator } from "../layers/dense-operator.ts";
 import type { Tensor } from "../types.ts";
 import type { BjorckControl } from "./control.ts";
 import { gram, operatorFactor, wideMatrix, widened } from "./matrices.ts";
@@ -51,6 +52,19 @@ export const bjorckRule: ControlRule<BjorckControl> = {
     return {
       weight: back(towardsOrthonormal(matrix, control.iterations, control.cap / operatorFactor(held))),
     };
+  },
+
+  // P(WWᵀ)·W costs three products of W's size with its gradient; (P W)x as P(Wx) only a few of the batch's.
+  output(control, held, _state, x) {
+    const [rows, columns] = held.operator.matrix.shape(held.weight.shape);
+    const examples = x.size / x.shape[x.ndim - 1];
+    if (held.operator !== denseOperator || examples >= Math.max(rows, columns)) return undefined;
+    const { matrix } = wideMatrix(held);
+    const mixing = inverseSquareRoot(gram(matrix), control.iterations).mul(control.cap);
+    matrix.dispose();
+    return rows > columns
+      ? denseOperator.apply(held.weight.ref, np.matmul(x, mixing))
+      : np.matmul(denseOperator.apply(held.weight.ref, x), np.transpose(mixing));
   },
 
   advance: () => ({}),

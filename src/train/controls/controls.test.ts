@@ -1,5 +1,6 @@
-import { jit, tree } from "@jax-js/jax";
+import { grad, jit, numpy as np, random, tree } from "@jax-js/jax";
 import { beforeAll, describe, expect, it } from "vitest";
+import { linear } from "../layers/linear.ts";
 import { controlCases, gradientOfUse, onWasm, started, used } from "../testing/control-cases.ts";
 import {
   distance,
@@ -63,6 +64,35 @@ describe.each(each)("%s on %s", (_, __, control, given) => {
     expect(distance(numbers(traced.inUse), numbers(plain.inUse))).toBeLessThan(1e-5);
     expect(distance(numbers(traced.weight), numbers(plain.weight))).toBeLessThan(1e-5);
     tree.dispose([plain.state, traced.state] as never);
+  });
+});
+
+describe("learnableScale", () => {
+  it("multiplies the normalised weight by a trained factor, held in [−1, 1]", () => {
+    const net = linear(3, { bias: false, control: spectralNorm({ cap: 2, learnableScale: true }) });
+    const { params, state } = net.init(random.key(1), [5]) as { params: LayerTree; state: LayerTree };
+    const { weight, weightScale } = params as { weight: Tensor; weightScale: Tensor };
+    expect([...numbers(weightScale.ref)]).toEqual([1]);
+    const outputs = (factor: Tensor) => {
+      const x = tensor(drawn(10, 1), [2, 5]);
+      const { y, state: after } = net.apply({ weight, weightScale: factor }, state, x);
+      tree.dispose([after, factor] as never);
+      return y;
+    };
+    const whole = numbers(outputs(tensor([1], [])));
+    expect(
+      distance(
+        numbers(outputs(tensor([-0.25], []))),
+        whole.map((y) => -0.25 * y),
+      ),
+    ).toBeLessThan(1e-6);
+    const slope = grad((factor: Tensor) => np.sum(outputs(factor)))(tensor([0.5], [])) as Tensor;
+    expect(numbers(slope)[0]).toBeCloseTo(
+      whole.reduce((sum, y) => sum + y, 0),
+      5,
+    );
+    const projected = net.project({ weight, weightScale: tensor([3], []) }, state);
+    expect([...numbers((projected.params as LayerTree).weightScale as Tensor)]).toEqual([1]);
   });
 });
 

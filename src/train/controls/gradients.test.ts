@@ -1,12 +1,13 @@
-import { grad, numpy as np, random, tree } from "@jax-js/jax";
+import { grad, numpy as np, random, tree, valueAndGrad } from "@jax-js/jax";
 import { beforeAll, describe, expect, it } from "vitest";
 import { orthonormalize } from "../../linalg/bjorck.ts";
 import { singularValueDecomposition } from "../../linalg/svd.ts";
 import { controlCases, gradientOfUse, onWasm, started, used } from "../testing/control-cases.ts";
-import { drawn, heldOf, numbers, sizeOf, weightCases } from "../testing/controlled-weights.ts";
+import { drawn, heldOf, numbers, sizeOf, tensor, weightCases } from "../testing/controlled-weights.ts";
 import { float64 } from "../testing/float64.ts";
+import { expectNothingKept } from "../testing/ownership.ts";
 import type { LayerTree, Tensor } from "../types.ts";
-import { bjorck } from "./bjorck.ts";
+import { bjorck, bjorckRule } from "./bjorck.ts";
 import { iterate, linearMap, singularValue, startingVectors } from "./power-iteration.ts";
 
 beforeAll(onWasm);
@@ -94,4 +95,56 @@ describe("the gradient through the weight in use", () => {
       expect(dot(gradient, direction)).toBeCloseTo((above - below) / 2e-5, 8);
     },
   );
+});
+
+describe("a layer's output around the weight in use", () => {
+  const control = bjorck({ cap: 0.7 });
+
+  it.each([
+    [4, 7],
+    [7, 4],
+    [5, 5],
+  ])("equals that with it, in values and gradients, for a %i×%i weight", (rows, columns) => {
+    const given = { ...wide, shape: [rows, columns], inputShape: [columns] };
+    const [values, points] = [drawn(rows * columns, 5), drawn(3 * columns, 6)].map((all) => [
+      ...all.map((x) => 0.4 * x),
+    ]);
+    const cotangent = float64([...drawn(3 * rows, 8)], [3, rows]);
+    const around = (w: Tensor, x: Tensor) => bjorckRule.output!(control, heldOf(given, w), {}, x)!;
+    const through = (w: Tensor, x: Tensor) => wide.operator.apply(used(control, given, w, {}), x);
+    const [first, second] = [around, through].map((output) => {
+      const loss = (w: Tensor, x: Tensor) => {
+        const y = output(w, x);
+        w.dispose();
+        return np.sum(y.mul(cotangent.ref));
+      };
+      const [value, gradients] = valueAndGrad(loss, { argnums: [0, 1] })(
+        float64(values, given.shape),
+        float64(points, [3, columns]),
+      ) as unknown as [Tensor, Tensor[]];
+      return [value, ...gradients].flatMap((array) => [...numbers(array)]);
+    });
+    first.forEach((entry, i) => {
+      expect(entry).toBeCloseTo(second[i], 10);
+    });
+    cotangent.dispose();
+  });
+
+  it("is not taken where the batch is the longer side, or for a convolution", () => {
+    const { weight, state } = started(control, wide);
+    const x = tensor(drawn(49, 1), [7, 7]);
+    expect(bjorckRule.output!(control, heldOf(wide, weight), state, x)).toBeUndefined();
+    const convolution = weightCases.at(-1)!;
+    const kernel = tensor(drawn(36, 1), convolution.shape);
+    const image = tensor(drawn(32, 1), [1, 2, 4, 4]);
+    expect(bjorckRule.output!(control, heldOf(convolution, kernel), state, image)).toBeUndefined();
+    tree.dispose([weight, x, kernel, image] as never);
+  });
+
+  it("keeps nothing of what it is lent", () => {
+    const { weight, state } = started(control, wide);
+    const x = tensor(drawn(14, 1), [2, 7]);
+    expectNothingKept([weight, x], () => bjorckRule.output!(control, heldOf(wide, weight), state, x.ref)!);
+    tree.dispose([weight, x] as never);
+  });
 });

@@ -1,4 +1,4 @@
-import { numpy as np } from "@jax-js/jax";
+import { lax, numpy as np } from "@jax-js/jax";
 import type { Tensor } from "../types.ts";
 import { inverseOf } from "./inverse.ts";
 import { identityLike, largestRowSum, squaredNorm } from "./matrices.ts";
@@ -37,12 +37,21 @@ export function inverseSquareRoot(square: Tensor, steps: number): Tensor {
   return product!.mul(np.sqrt(scale));
 }
 
-/** 1 where G is near enough to the identity, otherwise an upper bound of its eigenvalues. Lends both. */
+/** 1 where the steps converge from G, otherwise an upper bound of its eigenvalues. Lends both. */
 function safeDivisor(square: Tensor, identity: Tensor): Tensor {
   const rowSum = largestRowSum(square);
-  const defect = squaredNorm(square.ref.sub(identity.ref));
-  const excess = np.minimum(defect, np.square(rowSum.ref.sub(1)));
-  return np.where(np.less(excess, (CONVERGES_BELOW - 1) ** 2), 1, rowSum);
+  return np.where(converges(square, rowSum, identity), 1, rowSum);
+}
+
+/**
+ * Whether no eigenvalue is above CONVERGES_BELOW, by the largest row sum or by 1 + (Σe⁴)^{1/4} over the eigenvalues e of G − I.
+ * The second is near the truth where G has been perturbed at random, the first up to √n too large. Lends everything.
+ */
+function converges(square: Tensor, rowSum: Tensor, identity: Tensor): Tensor {
+  const gap = lax.stopGradient(square.ref).sub(identity.ref);
+  const fourthPowers = squaredNorm(np.matmul(gap.ref, gap));
+  const fourthPowerOfRowSum = np.square(np.square(lax.stopGradient(rowSum.ref).sub(1)));
+  return np.less(np.minimum(fourthPowers, fourthPowerOfRowSum), (CONVERGES_BELOW - 1) ** 4);
 }
 
 /**

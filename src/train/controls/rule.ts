@@ -23,6 +23,11 @@ export interface ControlRule<C> {
   init(control: C, held: Held, inputShape: Shape, key: Tensor): { weight: Tensor; state: LayerTree };
   /** The weight the layer uses; gradients flow through it. */
   effective(control: C, held: Held, state: LayerTree): Effective;
+  /**
+   * What the layer gives for a batch x, the same as through `effective` up to rounding, where that is cheaper than building
+   * the weight; otherwise undefined, and only then x is not consumed.
+   */
+  output?(control: C, held: Held, state: LayerTree, x: Tensor): Tensor | undefined;
   /** The state one step further; called once for each optimiser step. */
   advance(control: C, held: Held, state: LayerTree): LayerTree;
   /** The stored weight after an optimiser step, moved into the allowed set. */

@@ -86,9 +86,14 @@ describe("orthogonality", () => {
 
 describe("spectralPenalty", () => {
   /** Vectors after enough steps for the gaps of this weight's spectrum. */
-  function settled(options: SpectralPenaltyOptions, own: ArrayLike<number> = values, steps = 40) {
+  function settled(
+    options: SpectralPenaltyOptions,
+    lambda = 0.3,
+    own: ArrayLike<number> = values,
+    steps = 40,
+  ) {
     const { weights, params, lent } = single(own, 4, 7);
-    const penalty = spectralPenalty(weights, { ...options });
+    const penalty = spectralPenalty(weights, lambda, options);
     let vectors = penalty.init(lent, random.key(4));
     const advance = jit(((given: Tree) => {
       const next = penalty.advance(lent, given);
@@ -109,9 +114,9 @@ describe("spectralPenalty", () => {
     const { penalty, params, lent, vectors } = settled({ power, rank });
     const top = s.subarray(0, rank);
     const expected = power === 2 ? 0.15 * sum(top.map((x) => x * x)) : 0.3 * sum(top);
-    expect(value(penalty.value(lent, vectors, 0.3)) / expected).toBeCloseTo(1, 5);
+    expect(value(penalty.value(lent, vectors)) / expected).toBeCloseTo(1, 5);
     const gradient = grad((w: Tensor) => {
-      const result = penalty.value(params(w), vectors, 0.3);
+      const result = penalty.value(params(w), vectors);
       w.dispose();
       return result;
     })((lent as { weight: Tensor }).weight.ref) as Tensor;
@@ -132,7 +137,7 @@ describe("spectralPenalty", () => {
       const precise = tree.map((array: Tensor) => array.astype(np.float64), vectors as never) as Tree;
       expectGradient(
         (w) => {
-          const result = penalty.value(params(w), precise, 0.3);
+          const result = penalty.value(params(w), precise);
           w.dispose();
           return result;
         },
@@ -146,8 +151,8 @@ describe("spectralPenalty", () => {
   it("follows a double singular value with a block, where one vector alone sees a single one", () => {
     const double = withSingularValues([2, 2, 0.5, 0.1], 4, 7);
     for (const rank of [1, 2]) {
-      const { penalty, lent, vectors } = settled({ rank }, double);
-      expect(value(penalty.value(lent, vectors, 2))).toBeCloseTo(4 * rank, 4);
+      const { penalty, lent, vectors } = settled({ rank }, 2, double);
+      expect(value(penalty.value(lent, vectors))).toBeCloseTo(4 * rank, 4);
       tree.dispose([lent, vectors] as never);
     }
   });
@@ -157,24 +162,24 @@ describe("spectralPenalty", () => {
     const [use] = net.weights([2, 5, 5]);
     const weight = tensor(drawn(54, 5), [3, 2, 3, 3]);
     const lent = { weight };
-    const penalty = spectralPenalty([use], { power: 1, iterations: 30 });
+    const penalty = spectralPenalty([use], 1, { power: 1, iterations: 30 });
     const start = penalty.init(lent, random.key(1));
     const vectors = penalty.advance(lent, start);
     const { upper } = operatorNorm(
       { name: "conv", operator: use.slot.operator, shape: weight.shape, inputShape: use.inputShape },
       weight,
     );
-    expect(value(penalty.value(lent, vectors, 1)) / upper!).toBeGreaterThan(0.95);
-    expect(value(penalty.value(lent, vectors, 1)) / upper!).toBeLessThanOrEqual(1 + 1e-6);
+    expect(value(penalty.value(lent, vectors)) / upper!).toBeGreaterThan(0.95);
+    expect(value(penalty.value(lent, vectors)) / upper!).toBeLessThanOrEqual(1 + 1e-6);
     tree.dispose([lent, start, vectors] as never);
   });
 
   it.each([1, 2] as const)("power %i makes no NaN of zero, rank-one and tied weights", (power) => {
     const rankOne = Float64Array.from({ length: 28 }, (_, i) => (1 + (i % 7)) * (1 + Math.floor(i / 7)));
     for (const own of [new Float64Array(28), rankOne, withSingularValues([1, 1, 1, 1], 4, 7)]) {
-      const { penalty, params, lent, vectors } = settled({ power, rank: 3 }, own, 4);
+      const { penalty, params, lent, vectors } = settled({ power, rank: 3 }, 1, own, 4);
       const gradient = grad((w: Tensor) => {
-        const result = penalty.value(params(w), vectors, 1);
+        const result = penalty.value(params(w), vectors);
         w.dispose();
         return result;
       })((lent as { weight: Tensor }).weight.ref) as Tensor;
@@ -194,9 +199,9 @@ describe("spectralPenalty", () => {
     const net = sequential(conv2d(2, 2), flatten(), linear(3));
     const variables = net.init(random.key(1), [1, 4, 4]);
     const { params } = variables;
-    const penalty = spectralPenalty(net.weights([1, 4, 4]), { rank: 2 });
+    const penalty = spectralPenalty(net.weights([1, 4, 4]), 0.1, { rank: 2 });
     const vectors = penalty.init(params, random.key(2));
-    expectNothingKept([params, vectors], () => penalty.value(params, vectors, 0.1));
+    expectNothingKept([params, vectors], () => penalty.value(params, vectors));
     expectNothingKept([params, vectors], () => penalty.advance(params, vectors));
     expectNothingKept(params, () => penalty.init(params, random.key(3)));
     expectNothingKept(params, () => frobenius(net.weights([1, 4, 4]), params, 0.1));
@@ -212,17 +217,20 @@ describe("bad arguments", () => {
     for (const lambda of [-1, Number.NaN]) {
       expect(() => frobenius(weights, lent, lambda)).toThrow(/lambda must be zero or a positive number/);
       expect(() => orthogonality(weights, lent, lambda)).toThrow(/lambda must be zero or a positive number/);
+      expect(() => spectralPenalty(weights, lambda)).toThrow(/lambda must be zero or a positive number/);
     }
     expect(() => frobenius([], lent, 1)).toThrow(/no weights to penalise. Pass those of a network/);
     expect(() => frobenius(linear(4) as never, lent, 1)).toThrow(/no weights to penalise/);
-    expect(() => spectralPenalty(weights, { power: 3 as never })).toThrow(/power must be 2 .* or 1/);
-    expect(() => spectralPenalty(weights, { rank: 0 })).toThrow(/rank must be a whole number of 1 or more/);
-    expect(() => spectralPenalty(weights, { ranks: 1 } as never)).toThrow(/has no option "ranks"/);
+    expect(() => spectralPenalty(weights, 1, { power: 3 as never })).toThrow(/power must be 2 .* or 1/);
+    expect(() => spectralPenalty(weights, 1, { rank: 0 })).toThrow(
+      /rank must be a whole number of 1 or more/,
+    );
+    expect(() => spectralPenalty(weights, 1, { ranks: 1 } as never)).toThrow(/has no option "ranks"/);
   });
 
   it("say when a rank is more than a weight has", () => {
     const { weights, lent } = single(values, 4, 7);
-    const penalty = spectralPenalty(weights, { rank: 5 });
+    const penalty = spectralPenalty(weights, 1, { rank: 5 });
     expect(() => penalty.init(lent, random.key(1))).toThrow(
       /rank is 5, but a weight maps \[7\] to \[4\] and has 4/,
     );

@@ -25,8 +25,8 @@ export interface SpectralPenaltyOptions {
 export interface SpectralPenalty {
   /** The vectors at the start. Consumes `key`. */
   init(params: Tree, key: Tensor): Tree;
-  /** The penalty times λ, a scalar to add to the loss; gradients flow to `params`, not to the vectors. */
-  value(params: Tree, vectors: Tree, lambda: number): Tensor;
+  /** A scalar to add to the loss; gradients flow to `params`, not to the vectors. */
+  value(params: Tree, vectors: Tree): Tensor;
   /** The vectors one step further; once for each step of the optimiser. */
   advance(params: Tree, vectors: Tree): Tree;
 }
@@ -36,14 +36,16 @@ export interface SpectralPenalty {
  * gradients λσ₁u₁v₁ᵀ and λu₁v₁ᵀ level the top of the spectrum and keep the tail, where weight decay shrinks all of it. With
  * `rank` k the k leading singular values, by block power iteration: smooth where σ₁ and σ₂ meet.
  * @param weights those of a network, `net.weights(inputShape)`, or a part of them.
- * @throws TrainError for unknown options, a rank that a weight does not have, or no weights.
+ * @throws TrainError for a negative λ, unknown options, a rank that a weight does not have, or no weights.
  */
 export function spectralPenalty(
   weights: readonly WeightUse[],
+  lambda: number,
   options: SpectralPenaltyOptions = {},
 ): SpectralPenalty {
   checkOptions("spectralPenalty", options, ["power", "rank", "norm", "iterations"]);
   checkWeights("spectralPenalty", weights);
+  checkNotNegative("spectralPenalty", "lambda", lambda);
   const power = checkPower(options.power ?? 2);
   const rank = checkCount("spectralPenalty", "rank", options.rank ?? 1);
   const norm = checkChoice("spectralPenalty", "norm", options.norm ?? "operator", ["operator", "reshaped"]);
@@ -62,8 +64,7 @@ export function spectralPenalty(
       );
     },
 
-    value(params, vectors, lambda) {
-      checkNotNegative("spectralPenalty", "lambda", lambda);
+    value(params, vectors) {
       const images = (use: WeightUse, i: number) =>
         mapOf(use, heldIn(params, use)).apply(lax.stopGradient((vectors as Tensor[])[i].ref));
       const lengths = power === 2 ? squaredLengths : sumOfLengths;

@@ -229,11 +229,7 @@ describe("penalty, clipping, monitor", () => {
   });
 
   it("carries the vectors of a penalty that has them", async () => {
-    const penalty = spectralPenalty(weights);
-    const penalised = trainer({
-      penalty: { ...penalty, value: (params, vectors) => penalty.value(params, vectors, 5) },
-      monitor: true,
-    });
+    const penalised = trainer({ penalty: spectralPenalty(weights, 5), monitor: true });
     for (let k = 0; k < 60; k++) await penalised.step(batches.at(k));
     const { "2.weight": sigma } = penalised.history.sigma;
     expect(sigma.at(-1)!).toBeLessThan(0.5 * sigma[0]);
