@@ -1,4 +1,4 @@
-import type { Node, NodeOf } from "../graph.ts";
+import type { Node, NodeOf, Shape } from "../graph.ts";
 import { type Builder, isScalar, type Rule, type Rules } from "./builder.ts";
 
 /** Whether a commutative operation's operands should change places: scalars come last, otherwise the older node first. */
@@ -26,10 +26,21 @@ function scaled(build: Builder, node: Node): { x: Node; by: (factor: Node) => No
   return { x, by: (factor) => (node.op === "mul" ? build.mul(factor, s) : build.div(factor, s)) };
 }
 
+/** The operand of an operation, seen through a view of its result. */
+function operandOf(build: Builder, node: Node, op: "neg" | "reciprocal"): Node | undefined {
+  if (node.op === op) return node.inputs[0];
+  if (node.op !== "reshape" && node.op !== "transpose") return undefined;
+  const [inner] = node.inputs;
+  if (inner.op !== op) return undefined;
+  return build.node(node.op, [inner.inputs[0]], node.parameters as never, node.shape, node.dtype);
+}
+
 const add: Rule<"add"> = (build, { inputs: [x, y] }) => {
   if (isScalar(y, 0)) return x;
-  if (y.op === "neg") return build.sub(x, y.inputs[0]);
-  if (x.op === "neg") return build.sub(y, x.inputs[0]);
+  const minusY = operandOf(build, y, "neg");
+  if (minusY !== undefined) return build.sub(x, minusY);
+  const minusX = operandOf(build, x, "neg");
+  if (minusX !== undefined) return build.sub(y, minusX);
   if (x === y && isFloat(x)) return build.mul(x, build.scalar(2, x.dtype));
   const negative = positiveForm(build, y);
   return negative === undefined ? masksJoined(build, x, y) : build.sub(x, negative);
@@ -69,12 +80,16 @@ const sub: Rule<"sub"> = (build, { inputs: [x, y] }) => {
   return negative === undefined ? undefined : build.add(x, negative);
 };
 
-const mul: Rule<"mul"> = (build, { inputs: [x, y] }) => {
+const mul: Rule<"mul"> = (build, { inputs: [x, y], shape }) => {
   if (isScalar(y, 1)) return x;
+  // As in jax-js, whatever x is.
+  if (isScalar(y, 0)) return repeated(build, y, shape);
   if (!isFloat(x)) return undefined;
   if (isScalar(y, -1)) return build.neg(x);
-  if (y.op === "reciprocal") return build.div(x, y.inputs[0]);
-  if (x.op === "reciprocal") return build.div(y, x.inputs[0]);
+  const divisorY = operandOf(build, y, "reciprocal");
+  if (divisorY !== undefined) return build.div(x, divisorY);
+  const divisorX = operandOf(build, x, "reciprocal");
+  if (divisorX !== undefined) return build.div(y, divisorX);
   if (x.op === "neg") return build.neg(build.mul(x.inputs[0], y));
   if (y.op === "neg") return build.neg(build.mul(x, y.inputs[0]));
   if (y.shape.length > 0) return undefined;
@@ -82,6 +97,16 @@ const mul: Rule<"mul"> = (build, { inputs: [x, y] }) => {
   if (inner !== undefined) return build.mul(inner.x, inner.by(y));
   return maskScaled(build, x, y);
 };
+
+function repeated(build: Builder, scalar: Node, shape: Shape): Node {
+  return build.expand(
+    build.reshape(
+      scalar,
+      shape.map(() => 1),
+    ),
+    shape,
+  );
+}
 
 /** A mask of a finite multiple for the multiple of a mask. */
 function maskScaled(build: Builder, x: Node, factor: Node): Node | undefined {

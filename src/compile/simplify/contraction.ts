@@ -1,5 +1,6 @@
 import { type AxisPair, elementCount, type Node, type NodeOf, sameShape } from "../graph.ts";
 import type { Builder, Rule, Rules } from "./builder.ts";
+import { isElementwise, remade } from "./elementwise-views.ts";
 import { reshapeGroups } from "./reshape-groups.ts";
 
 /** An operand of a sum of products, with a label for each axis; axes of one label run together. */
@@ -260,8 +261,8 @@ const reduce: Rule<"reduce"> = (build, { inputs: [x], parameters: { reduction, a
   return labelledProduct(build, left, right, out);
 };
 
-/** (AB)ᵀ is BᵀAᵀ. */
-const transpose: Rule<"transpose"> = (build, { inputs: [x], parameters: { permutation }, shape }) => {
+/** (AB)ᵀ is BᵀAᵀ: the transposition of a product that exchanges its operands' axes costs nothing. */
+function exchanged(build: Builder, x: Node, permutation: readonly number[]): Node | undefined {
   if (x.op !== "contract") return undefined;
   const { batch, summed } = x.parameters;
   const [left, right] = x.inputs;
@@ -277,7 +278,18 @@ const transpose: Rule<"transpose"> = (build, { inputs: [x], parameters: { permut
   if (!sameShape(permutation, exchange)) return undefined;
   const turned = ([a, b]: AxisPair): AxisPair => [b, a];
   const pairs = { batch: batch.map(turned), summed: summed.map(turned) };
+  const shape = permutation.map((axis) => x.shape[axis]);
   return build.node("contract", [right, left], pairs, shape, x.dtype);
+}
+
+const transpose: Rule<"transpose"> = (build, { inputs: [x], parameters: { permutation } }) => {
+  const product = exchanged(build, x, permutation);
+  if (product !== undefined || !isElementwise(x)) return product;
+  // Of an elementwise function of such products, and constants.
+  const inputs = x.inputs.map((input) =>
+    input.shape.length === 0 ? input : exchanged(build, input, permutation),
+  );
+  return inputs.every((input) => input !== undefined) ? remade(build, x, inputs) : undefined;
 };
 
 /** Sums of products without views on their operands, so that a lowering can choose how to run them. */

@@ -32,7 +32,7 @@ export function isElementwise(node: Node): boolean {
 }
 
 /** The same elementwise operation of other operands. */
-function remade(build: Builder, node: Node, inputs: readonly Node[]): Node {
+export function remade(build: Builder, node: Node, inputs: readonly Node[]): Node {
   const shape = broadcastShapes(inputs.map((input) => input.shape));
   return build.node(node.op, inputs, node.parameters as never, shape, node.dtype);
 }

@@ -12,10 +12,12 @@ import {
   reshapeLast,
   transposeLast,
 } from "./elementwise-views.ts";
+import { LOGISTIC } from "./logistic.ts";
 import { POOLING } from "./pooling.ts";
 import { rebuild } from "./rebuild.ts";
 import { foldScalars } from "./scalars.ts";
 import { joinSums } from "./sums.ts";
+import { TANH } from "./tanh.ts";
 import { VIEWS } from "./views.ts";
 
 const ELEMENTWISE_RULES: Rules = Object.fromEntries(
@@ -29,6 +31,8 @@ const RULES = joined([
   VIEWS,
   OUTER_RULES,
   ALGEBRA,
+  TANH,
+  LOGISTIC,
   ACTIVATIONS,
   CONTRACTIONS,
   CONVOLUTIONS,

@@ -145,9 +145,11 @@ const concatenate: Rule<"concatenate"> = (build, { inputs, parameters: { axis } 
     part.op === "concatenate" && part.parameters.axis === axis ? part.inputs : [part],
   );
   if (flat.length !== inputs.length) return build.concatenate(flat, axis);
-  const whole = slicesOfOne(flat, axis);
-  if (whole !== undefined) return whole;
-  return concatenatedTransposes(build, parts, axis);
+  return (
+    slicesOfOne(flat, axis) ??
+    concatenatedTransposes(build, parts, axis) ??
+    stackedReshapes(build, parts, axis)
+  );
 };
 
 /** The array whose slices these are, one after the other and all of them. */
@@ -176,6 +178,21 @@ function concatenatedTransposes(build: Builder, parts: readonly Node[], axis: nu
   if (!parts.every(alike)) return undefined;
   const sources = parts.map((part) => part.inputs[0]);
   return build.transpose(build.concatenate(sources, permutation[axis]), permutation);
+}
+
+/** Arrays put one behind the other along a new axis, as ones put one behind the other along the axis after it. */
+function stackedReshapes(build: Builder, parts: readonly Node[], axis: number): Node | undefined {
+  const stacked = (part: Node) =>
+    part.op === "reshape" &&
+    sameShape(part.shape.toSpliced(axis, 1), part.inputs[0].shape) &&
+    part.shape[axis] === 1;
+  const [{ shape }] = parts;
+  if (axis === shape.length - 1 || !parts.every(stacked)) return undefined;
+  const joined = build.concatenate(
+    parts.map((part) => part.inputs[0]),
+    axis,
+  );
+  return build.reshape(joined, shape.with(axis, parts.length));
 }
 
 const reduce: Rule<"reduce"> = (build, { inputs: [x], parameters: { reduction, axes }, shape }) => {

@@ -37,21 +37,19 @@ export function inverseSquareRoot(square: Tensor, steps: number): Tensor {
   return product!.mul(np.sqrt(scale));
 }
 
-/** 1 where the steps converge from G, otherwise an upper bound of its eigenvalues. Lends both. */
-function safeDivisor(square: Tensor, identity: Tensor): Tensor {
-  const rowSum = largestRowSum(square);
-  return np.where(converges(square, rowSum, identity), 1, rowSum);
-}
-
 /**
- * Whether no eigenvalue is above CONVERGES_BELOW, by the largest row sum or by 1 + (Σe⁴)^{1/4} over the eigenvalues e of G − I.
- * The second is near the truth where G has been perturbed at random, the first up to √n too large. Lends everything.
+ * What to divide G by so that no eigenvalue is above CONVERGES_BELOW: 1 where none is. Their bound is the smaller of the
+ * largest row sum and 1 + (Σe⁴)^{1/4} over the eigenvalues e of G − I: the second is near the truth where G was perturbed
+ * at random, the first up to √n too large. Dividing by no more than needed matters: all singular values shrink with it,
+ * and the steps raise them again only by 1.5 each. Lends both.
  */
-function converges(square: Tensor, rowSum: Tensor, identity: Tensor): Tensor {
-  const gap = lax.stopGradient(square.ref).sub(identity.ref);
+function safeDivisor(square: Tensor, identity: Tensor): Tensor {
+  const still = lax.stopGradient(square.ref);
+  const rowSum = largestRowSum(still);
+  const gap = still.sub(identity.ref);
   const fourthPowers = squaredNorm(np.matmul(gap.ref, gap));
-  const fourthPowerOfRowSum = np.square(np.square(lax.stopGradient(rowSum.ref).sub(1)));
-  return np.less(np.minimum(fourthPowers, fourthPowerOfRowSum), (CONVERGES_BELOW - 1) ** 4);
+  const bound = np.minimum(np.sqrt(np.sqrt(fourthPowers)).add(1), rowSum);
+  return np.maximum(1, bound.mul(1 / CONVERGES_BELOW));
 }
 
 /**
