@@ -16,8 +16,8 @@ import {
   uncontrolled,
 } from "lipschitz/train";
 
-const settings = { symbols: 8, length: 10, delay: 30, hidden: 64, batch: 32, learningRate: 3e-3, seed: 1 };
-const steps = Number(process.argv[2] ?? 800);
+const settings = { symbols: 8, length: 10, delay: 30, hidden: 128, batch: 32, learningRate: 5e-3, seed: 1 };
+const steps = Number(process.argv[2] ?? 1500);
 
 const blank = settings.symbols;
 const go = settings.symbols + 1;

@@ -4,8 +4,8 @@
 //
 // The critic's layers are divided by their largest singular value (spectralNorm), so its slope is at most the product of the
 // caps. Take `control` away and the critic may get as steep as it likes: modes are then often lost.
-import { defaultDevice, init, random } from "@jax-js/jax";
-import { compile, toNative } from "lipschitz/compile";
+import { defaultDevice, init, numpy as np, random } from "@jax-js/jax";
+import { compile } from "lipschitz/compile";
 import {
   adam,
   bound,
@@ -18,18 +18,9 @@ import {
   spectralNorm,
 } from "lipschitz/train";
 
-const settings = {
-  modes: 8,
-  radius: 2,
-  spread: 0.02,
-  latent: 2,
-  width: 64,
-  batch: 128,
-  criticSteps: 2,
-  cap: 2,
-  seed: 0,
-};
+const settings = { modes: 8, radius: 2, spread: 0.02, latent: 2, width: 64, batch: 128, cap: 2, seed: 0 };
 const steps = Number(process.argv[2] ?? 2500);
+const criticSteps = 2;
 
 await init("wasm");
 defaultDevice("wasm");
@@ -46,11 +37,13 @@ const generator = sequential(linear(settings.width), relu(), linear(settings.wid
 const rule = adam({ learningRate: 1e-3, beta1: 0.5, beta2: 0.9 });
 const loss = ganLosses.hinge;
 
-// A step is a pure function of trees, written once and compiled with its gradients. Trees that live on (params, state) are lent
-// to the library's functions; what flows through (batches, outputs) is consumed, so it takes a .ref to use it twice.
-const criticStep = compile((own, other, optimizer, real, noise) => {
+// A step is a pure function of trees, compiled with its gradients. Trees that live on (params, state) are lent to the library's
+// functions; what flows through (keys, batches, outputs) is consumed.
+const criticStep = compile((own, other, optimizer, key) => {
+  const [realKey, noiseKey] = random.split(key, 2);
   const state = critic.advance(own.params, own.state); // one power iteration
-  const fake = generator.apply(other.params, other.state, noise).y;
+  const real = ring(realKey, settings.batch);
+  const fake = generator.apply(other.params, other.state, noise(noiseKey, settings.batch)).y;
   const { gradient } = differentiate((params) => {
     const scores = (x) => critic.apply(params, state, x).y;
     return { loss: loss.critic(scores(real), scores(fake)), aux: [] };
@@ -58,50 +51,42 @@ const criticStep = compile((own, other, optimizer, real, noise) => {
   const next = rule.update(gradient, optimizer, own.params);
   return [{ params: next.params, state }, other, next.state];
 });
-const generatorStep = compile((own, other, optimizer, noise) => {
+const generatorStep = compile((own, other, optimizer, key) => {
   const { gradient } = differentiate((params) => {
-    const fake = generator.apply(params, own.state, noise).y;
+    const fake = generator.apply(params, own.state, noise(key, settings.batch)).y;
     return { loss: loss.generator(critic.apply(other.params, other.state, fake).y), aux: [] };
   }, own.params);
   const next = rule.update(gradient, optimizer, own.params);
   return [{ params: next.params, state: own.state }, other, next.state];
 });
-const generate = compile((own, noise) => [generator.apply(own.params, own.state, noise).y, own]);
+const generate = compile((own, key) => generator.apply(own.params, own.state, noise(key, 2500)).y);
 
-const [criticKey, generatorKey] = random.split(random.key(settings.seed), 2);
-let c = critic.init(criticKey, [2]);
-let g = generator.init(generatorKey, [settings.latent]);
+let draws = settings.seed;
+const nextKey = () => random.key(draws++);
+let c = critic.init(nextKey(), [2]);
+let g = generator.init(nextKey(), [settings.latent]);
 let [cOptimizer, gOptimizer] = [rule.init(c.params), rule.init(g.params)];
 
-const uniform = mulberry32(settings.seed + 1);
 for (let step = 0; step < steps; step++) {
-  for (let k = 0; k < settings.criticSteps; k++) {
-    [c, g, cOptimizer] = await criticStep(c, g, cOptimizer, ring(settings.batch), noise(settings.batch));
-  }
-  [g, c, gOptimizer] = await generatorStep(g, c, gOptimizer, noise(settings.batch));
+  for (let k = 0; k < criticSteps; k++) [c, g, cOptimizer] = await criticStep(c, g, cOptimizer, nextKey());
+  [g, c, gOptimizer] = await generatorStep(g, c, gOptimizer, nextKey());
 }
 
-const [samples, kept] = await generate(g, noise(2500));
-g = kept;
-report(await samples.data());
-const interval = await bound(critic, c.params, c.state, { inputShape: [2] });
-console.log(
-  `critic: Lipschitz constant at least ${interval.lower.toFixed(2)} and at most ${interval.upper.toFixed(2)}`,
-);
+report(await (await generate(g, nextKey())).data());
+const { lower, upper } = await bound(critic, c.params, c.state, { inputShape: [2] });
+console.log(`critic: Lipschitz constant at least ${lower.toFixed(2)} and at most ${upper.toFixed(2)}`);
 
 /** Points of the ring, as the critic takes them. */
-function ring(count) {
-  const points = new Float32Array(2 * count);
-  for (let i = 0; i < count; i++) {
-    const angle = (2 * Math.PI * Math.floor(settings.modes * uniform())) / settings.modes;
-    points[2 * i] = settings.radius * Math.cos(angle) + settings.spread * normal();
-    points[2 * i + 1] = settings.radius * Math.sin(angle) + settings.spread * normal();
-  }
-  return toNative(points, [count, 2]);
+function ring(key, count) {
+  const [modeKey, spreadKey] = random.split(key, 2);
+  const mode = np.floor(random.uniform(modeKey, [count, 1]).mul(settings.modes));
+  const angle = mode.mul((2 * Math.PI) / settings.modes);
+  const centre = np.concatenate([np.cos(angle.ref), np.sin(angle)], 1).mul(settings.radius);
+  return centre.add(random.normal(spreadKey, [count, 2]).mul(settings.spread));
 }
 
-function noise(count) {
-  return toNative(Float32Array.from({ length: settings.latent * count }, normal), [count, settings.latent]);
+function noise(key, count) {
+  return random.normal(key, [count, settings.latent]);
 }
 
 /** A mode is found when a sample lies within 3 standard deviations of it. */
@@ -112,29 +97,11 @@ function report(points) {
     const turn = Math.atan2(points[i + 1], points[i]) / (2 * Math.PI);
     const mode = (Math.round(turn * settings.modes) + settings.modes) % settings.modes;
     const angle = (2 * Math.PI * mode) / settings.modes;
-    const [dx, dy] = [
-      points[i] - settings.radius * Math.cos(angle),
-      points[i + 1] - settings.radius * Math.sin(angle),
-    ];
-    if (Math.hypot(dx, dy) > 3 * settings.spread) continue;
+    const [x, y] = [settings.radius * Math.cos(angle), settings.radius * Math.sin(angle)];
+    if (Math.hypot(points[i] - x, points[i + 1] - y) > 3 * settings.spread) continue;
     found.add(mode);
     good++;
   }
-  console.log(
-    `modes found: ${found.size} of ${settings.modes}; samples near a mode: ${((200 * good) / points.length).toFixed(1)} %`,
-  );
-}
-
-function normal() {
-  return Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
-}
-
-function mulberry32(seed) {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const share = ((200 * good) / points.length).toFixed(1);
+  console.log(`modes found: ${found.size} of ${settings.modes}; samples near a mode: ${share} %`);
 }

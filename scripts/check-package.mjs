@@ -2,8 +2,17 @@
 //
 // Builds and packs the package, and checks the tarball as its users meet it: what is in it, how it resolves, how
 // large it is, and that it installs and works without a network. Prints a line per check; the first failure ends it.
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,7 +24,7 @@ const PACKAGE_BYTES = 5e6;
 const CORE_BYTES = 60e3;
 /** All that may be in the package. */
 const MEANT =
-  /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/(THIRD-PARTY-LICENSES\.txt|[\w-]+(\.d\.ts|\.js)))$/;
+  /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/(THIRD-PARTY-LICENSES\.txt|digits\.gz|[\w-]+(\.d\.ts|\.js)))$/;
 
 class CheckError extends Error {}
 
@@ -28,6 +37,7 @@ try {
   await checkBrowser(join(installed, "node_modules/lipschitz/dist"));
   checkCommand(installed);
   checkImports(installed);
+  checkTraining(installed);
   console.log("package ok");
 } catch (error) {
   if (!(error instanceof CheckError)) throw error;
@@ -119,6 +129,32 @@ function checkImports(project) {
     call(process.execPath, ["--input-type=module", "--eval", script], project);
   }
   console.log("imports: lipschitz and lipschitz/core ok");
+}
+
+/** What needs optional packages says which, and works once they are there. */
+function checkTraining(project) {
+  const bin = join(project, "node_modules/.bin/lipschitz");
+  const { status, stderr } = spawnSync(bin, ["tour"], { cwd: project, encoding: "utf8" });
+  check(
+    status === 4 && stderr.includes("npm install @jax-js/jax"),
+    `tour without jax-js: ${status} ${stderr}`,
+  );
+  symlinkSync(join(root, "node_modules/@jax-js"), join(project, "node_modules/@jax-js"));
+  const script = `
+    import { compile } from "lipschitz/compile";
+    import { adam, createTrainer, linear, loadDigits, meanSquaredError, spectralNorm } from "lipschitz/train";
+    const trainer = createTrainer({
+      net: linear(1, { control: spectralNorm() }), inputShape: [2], optimizer: adam({ learningRate: 0.1 }), device: "jax",
+      loss: ({ outputs, batch }) => meanSquaredError(outputs, batch.y),
+    });
+    const batch = { x: { data: Float32Array.of(1, 2), shape: [1, 2] }, y: { data: Float32Array.of(1), shape: [1, 1] } };
+    const first = await trainer.step(batch);
+    const second = await trainer.step(batch);
+    if (!(second.loss < first.loss)) throw new Error(first.loss + " then " + second.loss);
+    if ((await loadDigits()).test.count !== 2000) throw new Error("digits");
+    compile(() => {}).dispose();`;
+  call(process.execPath, ["--input-type=module", "--eval", script], project);
+  console.log("training: says what it needs; lipschitz/train and lipschitz/compile ok");
 }
 
 function check(holds, message) {

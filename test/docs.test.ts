@@ -69,7 +69,7 @@ describe("snippets in the documentation", () => {
 
   it("are found in the README and the library tour", () => {
     const counts = (page: string) => snippets.filter((snippet) => snippet.page === page).length;
-    expect(counts("README.md")).toBe(1);
+    expect(counts("README.md")).toBe(2);
     expect(counts("docs/library.md")).toBeGreaterThan(4);
   });
 
@@ -170,14 +170,17 @@ describe("links in the documentation", () => {
 });
 
 describe("docs/cli.md", () => {
-  it.each(["audit", "normalize", "certify", "diff"])("mentions every option of %s", async (command) => {
-    const options = (await help(command)).match(/(?<=[ ,])--?[a-zA-Z][a-z-]*(?=[ ,\n])/g) ?? [];
-    expect(options.length).toBeGreaterThan(9);
-    const page = textOf("docs/cli.md");
-    expect(
-      options.filter((option) => !page.includes(`\`${option}`) && !page.includes(`, ${option}`)),
-    ).toEqual([]);
-  });
+  it.each(["audit", "normalize", "certify", "diff", "tour"])(
+    "mentions every option of %s",
+    async (command) => {
+      const options = (await help(command)).match(/(?<=[ ,])--?[a-zA-Z][a-z-]*(?=[ ,\n])/g) ?? [];
+      expect(options.length).toBeGreaterThan(5);
+      const page = textOf("docs/cli.md");
+      expect(
+        options.filter((option) => !page.includes(`\`${option}`) && !page.includes(`, ${option}`)),
+      ).toEqual([]);
+    },
+  );
 
   it("mentions every command", async () => {
     const commands = [...(await help()).matchAll(/^ {2}([a-z]+) .*[[<]/gm)].map((match) => match[1]!);

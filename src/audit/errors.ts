@@ -14,3 +14,15 @@ export class UsageError extends Error {
 export class PromiseError extends Error {
   override readonly name = "PromiseError";
 }
+
+/** An optional package that is not installed; the command line exits with 4. */
+export class MissingPartError extends Error {
+  override readonly name = "MissingPartError";
+  /** What to install. */
+  readonly hint: string;
+
+  constructor(message: string, hint: string) {
+    super(message);
+    this.hint = hint;
+  }
+}

@@ -1,4 +1,4 @@
-import { PromiseError, UsageError } from "../audit/errors.ts";
+import { MissingPartError, PromiseError, UsageError } from "../audit/errors.ts";
 import { printable } from "../audit/printable.ts";
 import { FormatError } from "../formats/errors.ts";
 import { InputShapeError } from "../network/input-shapes.ts";
@@ -9,7 +9,8 @@ import type { Io } from "./io.ts";
 /** Writes one or two lines about an error to stderr, never a stack trace unless debugging, and gives its exit code. */
 export function reportError(io: Io, error: unknown): ExitCode {
   io.err(`error: ${printable(messageOf(error))}\n`);
-  if (error instanceof UsageError && error.hint !== undefined) io.err(`${printable(error.hint)}\n`);
+  const hint = error instanceof UsageError || error instanceof MissingPartError ? error.hint : undefined;
+  if (hint !== undefined) io.err(`${printable(hint)}\n`);
   const code = exitCodeOf(error);
   if (code === undefined) {
     io.err("This is a defect in lipschitz; LIPSCHITZ_DEBUG=1 shows where.\n");
@@ -32,5 +33,6 @@ function exitCodeOf(error: unknown): ExitCode | undefined {
   if (isUsageError(error) || error instanceof WriteError) return EXIT.usage;
   if (error instanceof FormatError) return EXIT.unreadable;
   if (error instanceof PromiseError) return EXIT.failed;
+  if (error instanceof MissingPartError) return EXIT.missingPart;
   return undefined;
 }

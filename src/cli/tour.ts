@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { MissingPartError } from "../audit/errors.ts";
 import type { TourProgress } from "../tour/run.ts";
 import type { TourReport } from "../tour/schema.ts";
 import type { ExitCode } from "./exit-codes.ts";
@@ -58,7 +59,7 @@ export function addTourCommand(program: Command, session: Session): void {
 async function tour(flags: TourFlags, session: Session): Promise<ExitCode> {
   const { io, written } = session;
   const progress = tourLine(io, { progress: flags.progress, quiet: flags.quiet === true });
-  const { runTour } = await import("../tour/run.ts");
+  const { runTour } = await loadTour();
   try {
     const report = await runTour({
       folder: flags.out,
@@ -72,6 +73,20 @@ async function tour(flags: TourFlags, session: Session): Promise<ExitCode> {
     return report.networks.some((network) => network.violations > 0) ? EXIT.failed : EXIT.done;
   } finally {
     progress.clear();
+  }
+}
+
+/** @throws MissingPartError where jax-js, an optional package, is not installed. */
+async function loadTour(): Promise<typeof import("../tour/run.ts")> {
+  try {
+    return await import("../tour/run.ts");
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code !== "ERR_MODULE_NOT_FOUND") throw error;
+    throw new MissingPartError(
+      "the tour trains networks with @jax-js/jax, which is not installed here",
+      "Run: npm install @jax-js/jax@0.1.25 onnxruntime-node",
+    );
   }
 }
 
