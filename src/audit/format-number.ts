@@ -69,23 +69,28 @@ export function formatNumber(x: number, digits: number = DEFAULT_DIGITS): string
   return formatDirected(x, digits, 0);
 }
 
-/** Enough digits that the interval shown is little wider than the one known. */
-function intervalDigits(lower: number, upper: number): number {
+/** Enough digits that the interval shown is little wider than the one known, but at most so many. */
+function intervalDigits(lower: number, upper: number, most: number): number {
   const gap = (upper - lower) / upper;
   if (!(gap > 0)) return DEFAULT_DIGITS;
-  return Math.min(MAX_INTERVAL_DIGITS, Math.max(DEFAULT_DIGITS, Math.ceil(-Math.log10(gap)) + 1));
+  return Math.min(most, Math.max(DEFAULT_DIGITS, Math.ceil(-Math.log10(gap)) + 1));
 }
 
 /**
  * `3.214–3.216`, rounded outward; one number where both ends read alike; `≥ 3.214` without a finite upper end and
  * `≤ 3.216` without a lower one.
+ * @param most significant digits where the ends are close.
  */
-export function formatInterval(lower: number | null, upper: number | null): string {
+export function formatInterval(
+  lower: number | null,
+  upper: number | null,
+  most: number = MAX_INTERVAL_DIGITS,
+): string {
   if (upper === null || upper === Number.POSITIVE_INFINITY) {
     return lower === null ? "unknown" : `≥ ${formatLower(lower)}`;
   }
   if (lower === null) return `≤ ${formatUpper(upper)}`;
-  const digits = intervalDigits(lower, upper);
+  const digits = intervalDigits(lower, upper, most);
   const low = formatLower(lower, digits);
   const high = formatUpper(upper, digits);
   return low === high ? low : `${low}–${high}`;

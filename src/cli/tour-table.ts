@@ -6,6 +6,8 @@ import { type TextColumn, textTable } from "./text-table.ts";
 
 /** The published tables' small and large change. */
 const SHOWN = ["0.3", "1.58"];
+/** Of a Lipschitz constant. */
+const INTERVAL_DIGITS = 4;
 const ATTACKED = 500;
 
 /** One row for each network, then what the columns mean and where to look. */
@@ -33,7 +35,7 @@ function cells(network: TourNetworkReport, { data }: TourReport): string[] {
   return [
     network.name,
     shareText(network.accuracy, data.test),
-    formatInterval(lower, upper),
+    formatInterval(lower, upper, INTERVAL_DIGITS),
     ...SHOWN.map((epsilon) => shareText(network.certified[epsilon], data.test)),
     ...SHOWN.map((epsilon) => shareText(network.attacked[epsilon], ATTACKED)),
   ];

@@ -1,7 +1,12 @@
 import { TrainError } from "./errors.ts";
 
-/** @throws TrainError when `options` has a name that is not among those known. */
+/** @throws TrainError when `options` is no object, or has a name that is not among those known. */
 export function checkOptions(what: string, options: object, known: readonly string[]): void {
+  if (typeof options !== "object" || options === null) {
+    throw new TrainError(
+      `${what}: options must be an object with ${known.join(", ")}; got ${String(options)}.`,
+    );
+  }
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) {
       throw new TrainError(`${what} has no option "${name}". It takes: ${known.join(", ") || "none"}.`);

@@ -6,9 +6,13 @@ import { toNative } from "../compile/to-native.ts";
 import { RandomStream } from "../linalg/random.ts";
 import { FIRST_STEP } from "../network/attack.ts";
 import type { AttackSearch, AttackTarget } from "../network/attack-search.ts";
+import { checkCount, checkOptions } from "./checks.ts";
 import { differentiate } from "./differentiate.ts";
+import { ShapeError } from "./errors.ts";
 import { jaxTree, usingJax } from "./export/arrays.ts";
 import { bake, markBaked } from "./export/bake.ts";
+import { checkInputShape } from "./export/options.ts";
+import { checkModule } from "./layers/stateless.ts";
 import type { Module } from "./module.ts";
 import type { Shape, Tensor, Tree, Variables } from "./types.ts";
 
@@ -57,14 +61,16 @@ interface SlopeFunction {
  * of the float64 attack on files (`attack`). `certify` evaluates what it proposes on the exported network in float64.
  * @param net a classifier. `params` and `state` are lent until the search is made: it keeps the weights in use, so that no
  * step computes them again.
- * @throws TrainError when the trees are not this network's.
+ * @throws TrainError when the trees are not this network's, or for unknown options; ShapeError when `inputShape` or `classes` is not
+ * the network's.
  */
 export async function gradientSearch(
   net: Module,
   params: Tree,
   state: Tree,
-  { inputShape, classes, device = "native" }: GradientSearchOptions,
+  options: GradientSearchOptions,
 ): Promise<GradientSearch> {
+  const { inputShape, classes, device = "native" } = checkSearch(net, options);
   const uses = net.weights(inputShape);
   const { values } = await usingJax({ params, state }, (variables) =>
     bake(net, variables, inputShape, { prove: false }),
@@ -100,6 +106,18 @@ export async function gradientSearch(
       tree.dispose([baked.params, baked.state]);
     },
   };
+}
+
+function checkSearch(net: Module, options: GradientSearchOptions): GradientSearchOptions {
+  checkModule("What gradientSearch is to attack", net);
+  checkInputShape("gradientSearch", options);
+  checkOptions("gradientSearch", options, ["inputShape", "classes", "device"]);
+  const classes = checkCount("gradientSearch", "classes", options.classes);
+  const outputs = net.outputShape(options.inputShape);
+  if (outputs.length === 1 && outputs[0] === classes) return options;
+  throw new ShapeError(
+    `gradientSearch attacks networks with one output for each class; this one has outputs of shape [${outputs}], and classes is ${classes}.`,
+  );
 }
 
 /** Computes slopes in batches of few sizes, so that the function is compiled a few times only. */

@@ -1,6 +1,9 @@
 import { html, type Markup } from "../../audit/html/markup.ts";
 import type { TourName, TourNetwork, TourNetworkReport, TourStory } from "../schema.ts";
 
+/** Of a Lipschitz constant: what an orthonormal network's has beyond, nobody compares. */
+export const INTERVAL_DIGITS = 4;
+
 /** One network of the story, with what the tour's report says of it. */
 export interface Arm extends TourNetwork {
   readonly report: TourNetworkReport;

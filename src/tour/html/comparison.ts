@@ -4,7 +4,7 @@ import { isSampled } from "../../audit/html/charts/robustness.ts";
 import { html, type Markup } from "../../audit/html/markup.ts";
 import { sortableTable, type TableColumn } from "../../audit/html/table.ts";
 import type { TourStory } from "../schema.ts";
-import { type Arm, armName } from "./arms.ts";
+import { type Arm, armName, INTERVAL_DIGITS } from "./arms.ts";
 import { mainEpsilons } from "./headline.ts";
 
 /** The networks row by row: every number of the tour's report. */
@@ -44,7 +44,7 @@ export function comparisonColumns(test: number, epsilons: readonly number[]): re
       numeric: true,
       sortOnly: true,
       value: ({ report }) => report.lipschitz.upper ?? Number.MAX_VALUE,
-      cell: ({ report: { lipschitz } }) => formatInterval(lipschitz.lower, lipschitz.upper),
+      cell: ({ report: { lipschitz } }) => formatInterval(lipschitz.lower, lipschitz.upper, INTERVAL_DIGITS),
     },
     ...epsilons.map((epsilon) => certifiedColumn(epsilon, test, shown.includes(epsilon))),
     ...epsilons.map((epsilon) => attackedColumn(epsilon, shown.includes(epsilon))),

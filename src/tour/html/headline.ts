@@ -4,7 +4,7 @@ import { html, type Markup } from "../../audit/html/markup.ts";
 import { percent } from "../../audit/html/scale.ts";
 import { VERSION } from "../../version.ts";
 import type { TourStory } from "../schema.ts";
-import { type Arm, armName, DESCRIPTIONS } from "./arms.ts";
+import { type Arm, armName, DESCRIPTIONS, INTERVAL_DIGITS } from "./arms.ts";
 import { SIDE } from "./pictures.ts";
 
 const GAUGE_HEIGHT = 6;
@@ -70,7 +70,7 @@ function card({ name, report }: Arm, test: number, epsilons: readonly number[]):
   const figure =
     upper === null
       ? html`<p class="figure none">No finite bound</p><p class="unit">on how far a change of the picture moves the scores.</p>`
-      : html`<p class="figure">${formatInterval(lower, upper)}</p><p class="unit">No change of a picture moves the scores more than ${formatUpper(upper)} times as far (Lipschitz constant, ${guarantee}).</p>`;
+      : html`<p class="figure">${formatInterval(lower, upper, INTERVAL_DIGITS)}</p><p class="unit">No change of a picture moves the scores more than ${formatUpper(upper)} times as far (Lipschitz constant, ${guarantee}).</p>`;
   const shares = [
     share("Reads correctly", report.accuracy, test, name),
     ...epsilons.map((epsilon) =>

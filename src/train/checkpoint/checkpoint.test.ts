@@ -9,6 +9,10 @@ import { openModel } from "../../formats/open.ts";
 import { encodeSafetensors, type StoredTensor } from "../../formats/safetensors-writer.ts";
 import { singularValueDecomposition } from "../../linalg/svd.ts";
 import { WriteError } from "../../platform/files.ts";
+import { bjorck } from "../controls/bjorck.ts";
+import { projectNorm } from "../controls/project-norm.ts";
+import { clipSingularValues } from "../controls/singular-band.ts";
+import { linear } from "../layers/linear.ts";
 import { adam } from "../optimizers/adam.ts";
 import { sgd } from "../optimizers/sgd.ts";
 import { CLASSES, FEATURES, toyData, toyNet, toyOptions } from "../testing/toy-run.ts";
@@ -211,6 +215,22 @@ describe("load", () => {
     expect([...(squares.data as Uint8Array)].every((byte) => byte === 0)).toBe(true);
   });
 
+  it.each([
+    ["projectNorm", projectNorm()],
+    ["clipSingularValues", clipSingularValues()],
+    ["bjorck", bjorck()],
+  ])("moves weights into what %s allows", async (_, control) => {
+    const steep = Float32Array.from({ length: 5 * FEATURES }, (_, i) => 2 * Math.sin(i * i));
+    const plain = encodeSafetensors([
+      { name: "weight", dtype: "float32", shape: [5, FEATURES], data: steep },
+    ]);
+    const run = trainer({ net: linear(5, { control, bias: false }) });
+    await run.load(plain);
+    const [{ leaf }] = namedLeaves(run.params);
+    const { s } = singularValueDecomposition(Float64Array.from(await leaf.ref.data()), 5, FEATURES);
+    expect(s[0]).toBeCloseTo(1, 4);
+  });
+
   it("takes the weights of a checkpoint, and refuses arrays that belong to nothing", async () => {
     const trained = trainer();
     await stepThrough(trained, 2);
@@ -268,6 +288,7 @@ describe("files that do not fit", () => {
 
   it("are refused when they are cut off or missing", async () => {
     const run = trainer();
+    expect((await refused(run, undefined as never)).message).toMatch(/a path, a Blob or its bytes/);
     const bytes = await run.checkpoint();
     const path = join(folder, "cut.safetensors");
     await writeFile(path, bytes.subarray(0, bytes.length - 5));

@@ -27,6 +27,9 @@ export async function usingWeights<T>(
   source: CheckpointSource,
   use: (weights: OpenWeights) => Promise<T>,
 ): Promise<T> {
+  if (!(typeof source === "string" || source instanceof Blob || source instanceof Uint8Array)) {
+    throw new CheckpointError(`A checkpoint is given as a path, a Blob or its bytes; got ${String(source)}.`);
+  }
   const model = await openModel(source);
   try {
     const [{ name }] = model.sources;

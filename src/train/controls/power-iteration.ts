@@ -77,10 +77,13 @@ export function iterate(map: LinearMap, vectors: LayerTree, steps: number): { u:
   return { u, v };
 }
 
-/** σ ≈ ⟨u, W v⟩ with the vectors held fixed, so that ∂σ/∂W = u vᵀ. Lends `vectors`; the sign is that of the product. */
+/**
+ * σ ≈ ⟨Wᵀu, v⟩ with the vectors held fixed, so that ∂σ/∂W = u vᵀ. Lends `vectors`; the sign is that of the product. `iterate` ends
+ * with the same Wᵀu: a compiled step that advances and then uses the weight computes it once.
+ */
 export function singularValue(map: LinearMap, vectors: LayerTree): Tensor {
-  const image = map.apply(lax.stopGradient((vectors.v as Tensor).ref));
-  return np.sum(image.mul(lax.stopGradient((vectors.u as Tensor).ref.astype(image.dtype))));
+  const image = map.adjoint(lax.stopGradient((vectors.u as Tensor).ref));
+  return np.sum(image.mul(lax.stopGradient((vectors.v as Tensor).ref.astype(image.dtype))));
 }
 
 /** The vector scaled to length 1; `fallback` where it is zero or not finite. Consumes both. */
@@ -88,6 +91,5 @@ function unit(vector: Tensor, fallback: Tensor): Tensor {
   const length = np.sqrt(np.sum(np.square(vector.ref)));
   // length · 1/length is 1, and NaN for 0, ∞ and NaN.
   const usable = np.greater(length.ref.mul(np.reciprocal(length.ref)), 0);
-  const divisor = np.where(usable.ref, length, 1);
-  return np.where(usable, vector.div(divisor), fallback);
+  return np.where(usable, vector.div(length), fallback);
 }

@@ -17,7 +17,7 @@ export interface Exported {
 
 /** How far the file's outputs are from the trained network's, and what ran the file. */
 export interface Agreement {
-  /** The largest difference, as a share of the largest output of its batch. */
+  /** The largest difference, as a share of the largest output. */
   readonly difference: number;
   readonly comparedWith: Runner["name"];
 }

@@ -41,20 +41,22 @@ export async function outputsFor(
   return outputs;
 }
 
-/** The largest difference, as a share of the largest number of the same list; NaN where something is not finite. */
+/**
+ * The largest difference, as a share of the largest number of all lists: one example alone may have outputs near zero, of
+ * which rounding within the network is a large share. NaN where something is not finite, or lengths differ.
+ */
 export function largestDifference(
   got: readonly ArrayLike<number>[],
   wanted: readonly ArrayLike<number>[],
 ): number {
-  return got.reduce((most, list, i) => Math.max(most, relativeDifference(list, wanted[i]!)), 0);
-}
-
-function relativeDifference(got: ArrayLike<number>, wanted: ArrayLike<number>): number {
-  if (got.length !== wanted.length) return Number.NaN;
   let [difference, size] = [0, 0];
-  for (let i = 0; i < wanted.length; i++) {
-    difference = Math.max(difference, Math.abs(got[i]! - wanted[i]!));
-    size = Math.max(size, Math.abs(wanted[i]!), Math.abs(got[i]!));
+  for (const [b, list] of wanted.entries()) {
+    const other = got[b]!;
+    if (other.length !== list.length) return Number.NaN;
+    for (let i = 0; i < list.length; i++) {
+      difference = Math.max(difference, Math.abs(other[i]! - list[i]!));
+      size = Math.max(size, Math.abs(list[i]!), Math.abs(other[i]!));
+    }
   }
   // Math.max passes NaN on; an infinite output leaves NaN or Infinity here, neither of which is small.
   return difference === 0 ? 0 : difference / size;

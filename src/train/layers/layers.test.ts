@@ -114,6 +114,10 @@ describe("the constants that the documentation promises are those of the audit",
   });
 });
 
+it("pools move by the window where strides are left undefined", () => {
+  expect(maxPool2d(2, { strides: undefined as never }).outputShape([1, 6, 4])).toEqual([1, 3, 2]);
+});
+
 describe("what does not fit is refused by name", () => {
   const key = () => random.key(0);
   const started = (module: Module, shape: readonly number[]) => module.init(key(), shape);
@@ -172,6 +176,7 @@ describe("what does not fit is refused by name", () => {
     [() => conv2d(4, 3, { strides: 0 }), "strides must be a whole number of 1 or more; got 0"],
     [() => convTranspose2d(4, 3, { padding: "same" as never }), "leaves the output's size open"],
     [() => convTranspose2d(4, 3, { strides: 2, outputPadding: 2 }), "less than the strides [2,2]; got 2"],
+    [() => linear(4, null as never), "linear: options must be an object with bias, control; got null"],
     [() => maxPool2d(2, { padding: 2 }), "padding must be less than the window's size 2"],
     [() => embedding(10, 0), "dim must be a whole number"],
     [

@@ -63,7 +63,7 @@ type WindowAttributes = Record<"kernel_shape" | "strides" | "pads", ReturnType<t
 
 function pooling(kind: string, size: PerAxis, options: PoolOptions, pool: Pooling): Module {
   checkOptions(kind, options, ["strides", "padding"]);
-  const window = slidingWindow(kind, 2, size, { strides: size, ...options });
+  const window = slidingWindow(kind, 2, size, { ...options, strides: options.strides ?? size });
   checkPadding(kind, window);
 
   return stateless({

@@ -12,11 +12,22 @@ export function atLabel(labels: Tensor, classes: number): Tensor {
   return np.equal(np.expandDims(labels, -1), position);
 }
 
+/** @throws TrainError when one is no array, such as a member that a batch does not have. */
+export function checkArrays(what: string, arrays: Readonly<Record<string, Tensor>>): void {
+  for (const [name, array] of Object.entries(arrays)) {
+    if (Array.isArray(array?.shape)) continue;
+    throw new TrainError(
+      `${what} takes ${name} as an array; got ${String(array)}. Does the batch hold it under another name?`,
+    );
+  }
+}
+
 /**
  * The logits in at least float32 (a loss sums many small terms), and where they belong to the label. Consumes both.
  * @throws ShapeError unless labels have the shape of the logits without the last axis; TrainError for labels that are no integers.
  */
 export function classified(what: string, logits: Tensor, labels: Tensor): { scores: Tensor; own: Tensor } {
+  checkArrays(what, { logits, labels });
   const classes = logits.shape.at(-1);
   if (classes === undefined || String(logits.shape.slice(0, -1)) !== String(labels.shape)) {
     throw new ShapeError(

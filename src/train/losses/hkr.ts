@@ -3,7 +3,7 @@ import { checkNotNegative, checkOptions, checkPositive } from "../checks.ts";
 import { ShapeError } from "../errors.ts";
 import { atLeastFloat32 } from "../layers/precision.ts";
 import type { Tensor } from "../types.ts";
-import { classified } from "./classes.ts";
+import { checkArrays, classified } from "./classes.ts";
 
 export interface HkrOptions {
   /** Weight of the hinge term against the Wasserstein term. Default 10. */
@@ -26,6 +26,7 @@ export function hkr(outputs: Tensor, labels: Tensor, options: HkrOptions = {}): 
   checkOptions("hkr", options, ["alpha", "margin"]);
   const alpha = checkNotNegative("hkr", "alpha", options.alpha ?? 10);
   const margin = checkPositive("hkr", "margin", options.margin ?? 1);
+  checkArrays("hkr", { outputs, labels });
   const { scores, own } = oneAgainstRest(outputs, labels);
   const other = np.logicalNot(own.ref);
   const distance = meanWhere(own.ref, scores.ref).sub(meanWhere(other, scores.ref));

@@ -282,6 +282,14 @@ describe("arguments that do not fit", () => {
     expect(() => pairwiseBounds(np.zeros([3]), np.ones([]))).toThrow(ShapeError);
   });
 
+  it("says what a batch does not hold", () => {
+    const missing = undefined as never;
+    for (const loss of [crossEntropy, multiclassHinge, hkr]) {
+      expect(() => loss(np.zeros([2, 3]), missing)).toThrow(/takes labels as an array; got undefined/);
+    }
+    expect(() => meanSquaredError(np.zeros([2, 3]), missing)).toThrow(/takes targets as an array/);
+  });
+
   it("refuses options that are unknown or out of range", () => {
     const y = () => np.zeros([2], { dtype: np.int32 });
     expect(() => multiclassHinge(np.zeros([2, 3]), y(), { margin: 0 })).toThrow(TrainError);

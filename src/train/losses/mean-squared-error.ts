@@ -2,6 +2,7 @@ import { numpy as np } from "@jax-js/jax";
 import { ShapeError } from "../errors.ts";
 import { atLeastFloat32 } from "../layers/precision.ts";
 import type { Tensor } from "../types.ts";
+import { checkArrays } from "./classes.ts";
 
 /**
  * (outputs − targets)², mean over every entry; torch.nn.MSELoss. A scalar. Consumes both, which must have the same shape:
@@ -9,6 +10,7 @@ import type { Tensor } from "../types.ts";
  * @throws ShapeError when the shapes differ.
  */
 export function meanSquaredError(outputs: Tensor, targets: Tensor): Tensor {
+  checkArrays("meanSquaredError", { outputs, targets });
   if (String(outputs.shape) !== String(targets.shape)) {
     throw new ShapeError(
       `meanSquaredError takes targets of the shape of the outputs; got outputs [${outputs.shape}] and targets [${targets.shape}]. Reshape one of them.`,

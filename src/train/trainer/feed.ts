@@ -55,13 +55,21 @@ export function checkClassesFit(batch: FeedBatch, outputShape: Shape): void {
 }
 
 /** @throws TrainError for something that is not an array, ShapeError when its numbers and shape disagree. */
-export function checkFeed(what: string, name: string, array: FeedArray): void {
+function checkFeed(what: string, name: string, array: FeedArray): void {
   if (array instanceof JaxArray || array instanceof NativeArray) return;
+  checkNumbers(what, name, array, ", or an array of jax-js");
+}
+
+/**
+ * @param otherwise what else would do, for the message
+ * @throws TrainError for anything but plain numbers, ShapeError when they and their shape disagree.
+ */
+export function checkNumbers(what: string, name: string, array: DataArray, otherwise = ""): void {
   const shape = array?.shape;
   const plain = array?.data instanceof Float32Array || array?.data instanceof Int32Array;
   if (!plain || !Array.isArray(shape)) {
     throw new TrainError(
-      `${what}: ${name} must be { data, shape } with data a Float32Array or Int32Array, or an array of jax-js; dataset() makes such batches.`,
+      `${what}: ${name} must be { data, shape } with data a Float32Array or Int32Array${otherwise}; dataset() makes such batches.`,
     );
   }
   const needed = shape.reduce((product, n) => product * n, 1);

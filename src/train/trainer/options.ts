@@ -75,11 +75,7 @@ export interface CheckedOptions extends TrainerOptions {
 export function checkTrainerOptions(options: TrainerOptions): CheckedOptions {
   checkOptions("createTrainer", options, NAMES);
   checkModule("createTrainer's net", options.net);
-  if (!Array.isArray(options.inputShape)) {
-    throw new TrainError(
-      "createTrainer: inputShape must be a list, the shape of one input: [784], [1, 28, 28].",
-    );
-  }
+  checkShape(options.inputShape);
   if (typeof options.loss !== "function") {
     throw new TrainError(
       "createTrainer: loss must be a function: ({ outputs, batch }) => crossEntropy(outputs, batch.y).",
@@ -96,6 +92,13 @@ export function checkTrainerOptions(options: TrainerOptions): CheckedOptions {
     device: options.device ?? "native",
     every: monitorEvery(options.monitor ?? false),
   };
+}
+
+function checkShape(shape: unknown): void {
+  if (Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size) && size >= 1)) return;
+  throw new TrainError(
+    `createTrainer: inputShape must be a list of whole numbers, the shape of one input: [784], [1, 28, 28]; got ${JSON.stringify(shape)}.`,
+  );
 }
 
 function checkPenalty(penalty: TrainerOptions["penalty"]): void {

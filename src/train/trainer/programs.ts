@@ -17,8 +17,8 @@ export interface Programs {
   readonly step: Program<[Carry, BatchTensors], { carry: Carry; report: NativeArray }>;
   /** Outputs in evaluation mode, float32. */
   readonly predict: Program<[Variables, Tensor], NativeArray>;
-  /** The state with every control one step further. */
-  readonly advance: Program<[Variables], Tree>;
+  /** Every control one step further, and the parameters moved back into what the controls allow. */
+  readonly settle: Program<[Variables], Variables>;
   /** The state of an optimiser that starts from these parameters. */
   readonly restart: Program<[Tree], Tree>;
 }
@@ -28,7 +28,7 @@ export function compilePrograms(plan: StepPlan, options: CompileOptions): Progra
   return {
     step: compiled(trainStep(plan)),
     predict: compiled((variables: Variables, x: Tensor) => outputs(plan.net, variables, x)),
-    advance: compiled((variables: Variables) => advanced(plan.net, variables)),
+    settle: compiled((variables: Variables) => settled(plan.net, variables)),
     restart: compiled((params: Tree) => restarted(plan.optimizer, params)),
   };
 }
@@ -39,10 +39,11 @@ function outputs(net: Module, variables: Variables, x: Tensor): Tensor {
   return applied.y.astype(np.float32);
 }
 
-function advanced(net: Module, { params, state }: Variables): Tree {
-  const next = net.advance(params, state);
-  tree.dispose([params, state] as never);
-  return next;
+function settled(net: Module, { params, state }: Variables): Variables {
+  const advanced = net.advance(params, state);
+  const projected = net.project(params, advanced);
+  tree.dispose([params, state, advanced] as never);
+  return projected;
 }
 
 function restarted(optimizer: Optimizer, params: Tree): Tree {

@@ -1,6 +1,6 @@
 import { tree } from "@jax-js/jax";
 import { differentiate } from "../differentiate.ts";
-import { ShapeError } from "../errors.ts";
+import { ShapeError, TrainError } from "../errors.ts";
 import { splitKey } from "../keys.ts";
 import type { WeightMonitor } from "../monitor/monitor.ts";
 import { normOfSquares, scaledToNorm, squaredNorms } from "../optimizers/global-norm.ts";
@@ -131,7 +131,12 @@ function keySource(key: Tensor): { take(): Tensor; next(): Tensor } {
 }
 
 function checkScalar(what: string, value: Tensor): Tensor {
-  if (value?.ndim === 0) return value;
+  if (value?.ndim === 0 && value.dtype.startsWith("float")) return value;
+  if (value?.ndim === 0) {
+    throw new TrainError(
+      `The ${what} must be a real number, which has a gradient; got one of ${value.dtype}.`,
+    );
+  }
   const got = Array.isArray(value?.shape) ? `an array of shape [${value.shape}]` : String(value);
   throw new ShapeError(`The ${what} must be a scalar, such as a mean over the batch; got ${got}.`);
 }

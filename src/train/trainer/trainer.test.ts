@@ -200,6 +200,8 @@ describe("the loss", () => {
     await expect(trainer({ loss: ({ outputs }) => outputs }).step(batches.at(0))).rejects.toThrow(
       /The loss must be a scalar.*\[16,3\]/,
     );
+    const whole = trainer({ loss: ({ outputs }) => np.sum(outputs).astype(np.int32) });
+    await expect(whole.step(batches.at(0))).rejects.toThrow(/The loss must be a real number.*int32/);
   });
 
   it("that fails leaves the trainer as it was", async () => {
@@ -357,6 +359,15 @@ describe("arguments that do not fit", () => {
     refused({ penalty: {} }, /init, advance and value/);
     refused({ device: "gpu" }, /device must be one of/);
     refused({ inputShape: [] }, /scalar/);
+    refused({ inputShape: [-6] }, /inputShape must be a list of whole numbers.*got \[-6\]/);
+    refused({ inputShape: [0] }, /got \[0\]/);
+    expect(() => createTrainer(undefined as never)).toThrow(/createTrainer: options must be an object/);
+  });
+
+  it("name what predictions are made from", async () => {
+    const x = np.zeros([2, FEATURES]);
+    await expect(trainer().predict(x as never)).rejects.toThrow(/predict: x must be \{ data, shape \}/);
+    x.dispose();
   });
 
   it("name what a batch lacks or has too much of", async () => {

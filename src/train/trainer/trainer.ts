@@ -10,7 +10,7 @@ import { type WeightMonitor, weightMonitor } from "../monitor/monitor.ts";
 import type { Tensor, Tree, Variables } from "../types.ts";
 import type { WeightUse } from "../weight.ts";
 import { checkFinite } from "./divergence.ts";
-import { checkClassesFit, checkFeed, checkInputs, type FeedBatch, feed } from "./feed.ts";
+import { checkClassesFit, checkInputs, checkNumbers, type FeedBatch, feed } from "./feed.ts";
 import { namedLeaves } from "./names.ts";
 import { type CheckedOptions, checkTrainerOptions, type TrainerOptions } from "./options.ts";
 import { runSize, sliceOf } from "./predict.ts";
@@ -21,7 +21,7 @@ import { startingCarry } from "./start.ts";
 import type { BatchTensors, Carry } from "./train-step.ts";
 
 /** Steps of a power iteration that finds σ₁ of trained weights, from vectors of others, to about a thousandth. */
-const ESTIMATING_ADVANCES = 100;
+const SETTLING_STEPS = 100;
 
 /** What came of one step. */
 export interface StepResult {
@@ -97,7 +97,7 @@ export class Trainer {
 
   /**
    * The network's outputs for inputs { data, shape } of any number, in evaluation mode: [examples, ...output].
-   * @throws ShapeError when the inputs do not fit.
+   * @throws ShapeError when the inputs do not fit; TrainError for anything but plain numbers with their shape.
    */
   predict(x: DataArray): Promise<DataArray> {
     return this.#inTurn(() => this.#predict(x));
@@ -121,7 +121,7 @@ export class Trainer {
 
   /**
    * Goes on from a checkpoint (a path, or bytes): with the same batches, every later step is the one that a run never stopped
-   * would have made. Vectors of controls that the file lacks are estimated from its weights.
+   * would have made. Vectors of controls that the file lacks are estimated from its weights, which hard controls then project.
    * @throws CheckpointError naming what differs when the file does not fit this network, FormatError when it cannot be read;
    * the trainer is then as it was.
    */
@@ -135,7 +135,7 @@ export class Trainer {
 
   /**
    * Starts a new run from the weights of a safetensors file whose names are paths ("0.weight"), or of a checkpoint: step 0, a
-   * fresh optimiser, vectors of controls estimated from the weights.
+   * fresh optimiser, vectors of controls estimated from the weights, and the weights moved into what hard controls allow.
    * @throws CheckpointError, FormatError, as `resume`.
    */
   load(source: CheckpointSource): Promise<void> {
@@ -187,7 +187,7 @@ export class Trainer {
 
   async #predict(x: DataArray): Promise<DataArray> {
     const { net, inputShape } = this.#options;
-    checkFeed("predict", "x", x);
+    checkNumbers("predict", "x", x);
     checkInputs("predict", x.shape, inputShape);
     const examples = x.shape[0];
     const outputShape = net.outputShape(inputShape);
@@ -211,9 +211,9 @@ export class Trainer {
     this.#steps = steps;
     this.#lastReport = undefined;
     if (!needsEstimates) return;
-    for (let i = 0; i < ESTIMATING_ADVANCES; i++) {
+    for (let i = 0; i < SETTLING_STEPS; i++) {
       const { params, state } = this.#carry;
-      this.#replace({ state: await this.#programs.advance(tree.ref({ params, state })) });
+      this.#replace(await this.#programs.settle(tree.ref({ params, state })));
     }
   }
 
