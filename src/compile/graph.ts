@@ -128,6 +128,8 @@ export interface Parameters extends Record<UnaryOp | BinaryOp, NoParameters> {
     readonly unique: boolean;
   };
   transpose: { readonly permutation: readonly number[] };
+  /** A transposition that stays where it is. */
+  arrange: { readonly permutation: readonly number[] };
   reshape: NoParameters;
   /** Repeats axes of size 1; the operand has the result's rank. */
   expand: NoParameters;
@@ -180,6 +182,18 @@ export class NodeFactory {
     const made = { id: this.#next++, op, inputs, parameters, shape, dtype } as unknown as Node;
     if (key !== undefined) this.#known.set(key, made);
     return made;
+  }
+
+  /** The node for an operation, if there is one already. */
+  known<O extends Op>(
+    op: O,
+    inputs: readonly Node[],
+    parameters: Parameters[O],
+    shape: Shape,
+    dtype: ElementType,
+  ): Node | undefined {
+    const key = keyOf(op, inputs, parameters, shape, dtype);
+    return key === undefined ? undefined : this.#known.get(key);
   }
 
   /** A constant of rank 0, rounded to its dtype. */

@@ -5,6 +5,7 @@ import { CONVERSIONS } from "./lower/conversions.ts";
 import { CONVOLUTION } from "./lower/convolution.ts";
 import { DIVISION } from "./lower/division.ts";
 import { ELEMENTWISE } from "./lower/elementwise.ts";
+import { RUNTIME_DOMAIN } from "./lower/emitter.ts";
 import { ERFC } from "./lower/erfc.ts";
 import { FUSED } from "./lower/fused.ts";
 import { INDEXING } from "./lower/indexing.ts";
@@ -69,7 +70,7 @@ export function lower(traced: TracedFunction): LoweredFunction {
   const outputs = traced.outputs.map((leaf, i): NamedLeaf => ({ ...leaf, name: outputName(i) }));
   const nodes = withOutputs(lowering, graph);
   const bytes = encodeModel({
-    opset: nodes.some(({ opType }) => opType === "BitCast") ? BITCAST_OPSET : OPSET,
+    opset: operatorSets(nodes),
     irVersion: IR_VERSION,
     graph: {
       nodes,
@@ -79,6 +80,12 @@ export function lower(traced: TracedFunction): LoweredFunction {
     },
   });
   return { bytes, inputs, outputs };
+}
+
+function operatorSets(nodes: readonly NodeDescription[]): Record<string, number> {
+  const version = nodes.some(({ opType }) => opType === "BitCast") ? BITCAST_OPSET : OPSET;
+  const own = nodes.some(({ domain }) => domain === RUNTIME_DOMAIN);
+  return { "": version, ...(own ? { [RUNTIME_DOMAIN]: 1 } : {}) };
 }
 
 function lowered(lowering: Lowering, node: Node): string {

@@ -120,6 +120,11 @@ class Translation {
   constant(array: JaxArray): Node {
     const { shape, dtype } = array;
     const data = array.dataSync();
+    if (data.length > 0 && data.every((value: number) => Object.is(value, data[0]))) {
+      const one = this.factory.scalar(data[0], dtype);
+      const unit = shape.map(() => 1);
+      return this.factory.expand(this.factory.reshape(one, unit), shape);
+    }
     const copy = dtype === "bool" ? Uint8Array.from(data) : hostView(dtype, data.slice());
     return this.factory.node("constant", [], { data: copy }, shape, dtype);
   }

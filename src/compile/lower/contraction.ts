@@ -1,5 +1,6 @@
 import { type AxisPair, elementCount, type Node, type NodeOf, type Shape } from "../graph.ts";
 import { type Lower, type Lowering, type Lowerings, unreshaped } from "./lowering.ts";
+import { transposed } from "./transposition.ts";
 
 /** One operand as the matrices of a product. */
 interface Arrangement {
@@ -50,6 +51,7 @@ export interface MatrixProduct {
   readonly rightTransposed: boolean;
   readonly rows: number;
   readonly columns: number;
+  readonly depth: number;
   readonly batch: number;
   /** Whether there are batch axes at all. */
   readonly batched: boolean;
@@ -93,7 +95,7 @@ export function matrixProduct(lowering: Lowering, node: NodeOf<"contract">): Mat
     const shape = batched ? [batch, ...matrix] : matrix;
     if (permutation === undefined) return lowering.reshaped(source, shape);
     const shaped = lowering.reshaped(source, input.shape);
-    return lowering.reshape(lowering.transpose(shaped, permutation), shape);
+    return lowering.reshape(transposed(lowering, shaped, input.shape, permutation), shape);
   });
   return {
     left,
@@ -102,6 +104,7 @@ export function matrixProduct(lowering: Lowering, node: NodeOf<"contract">): Mat
     rightTransposed: !summedFirst(arranged, sizes, 1),
     rows: sizes[0],
     columns: sizes[1],
+    depth,
     batch,
     batched,
     scale,
@@ -135,21 +138,49 @@ export function gemm(lowering: Lowering, p: MatrixProduct, scale: number, addend
   });
 }
 
+/** Columns below which a product of a transposed matrix is slow, and summed elements above which that weighs. */
+const FEW_COLUMNS = 64;
+const MANY_SUMMED = 512;
+
+/** Whether AᵀB is faster as the transposition of BᵀA. */
+function isFasterTurned({ leftTransposed, rightTransposed, rows, columns, depth }: MatrixProduct): boolean {
+  const both = leftTransposed && !rightTransposed;
+  return both && columns > 1 && columns < FEW_COLUMNS && columns < rows && depth >= MANY_SUMMED;
+}
+
 const contract: Lower<"contract"> = (lowering, node) => {
   const p = matrixProduct(lowering, node);
-  if (isGemm(node)) return lowering.reshapeFrom(gemm(lowering, p, p.scale), [p.rows, p.columns], node.shape);
-  return batchedProduct(lowering, node, p);
+  if (!isGemm(node)) return batchedProduct(lowering, node, p);
+  if (!isFasterTurned(p)) {
+    return lowering.reshapeFrom(gemm(lowering, p, p.scale), [p.rows, p.columns], node.shape);
+  }
+  const product = gemm(lowering, { ...p, left: p.right, right: p.left }, p.scale);
+  const back = lowering.emitter.op("Transpose", [product], { perm: [1, 0] });
+  return lowering.reshapeFrom(back, [p.rows, p.columns], node.shape);
 };
 
 function batchedProduct(lowering: Lowering, node: NodeOf<"contract">, p: MatrixProduct): string {
-  const { emitter } = lowering;
-  const turn = p.batched ? [0, 2, 1] : [1, 0];
-  const left = p.leftTransposed ? lowering.transpose(p.left, turn) : p.left;
-  const right = p.rightTransposed ? lowering.transpose(p.right, turn) : p.right;
-  const result = emitter.op("MatMul", [left, right]);
-  const scaled = p.scale === 1 ? result : emitter.op("Mul", [result, emitter.scalar(p.scale, node.dtype)]);
+  const result = node.dtype === "float32" ? fusedProduct(lowering, p) : plainProduct(lowering, p);
   const matrix = [p.rows, p.columns];
-  return lowering.reshapeFrom(scaled, p.batched ? [p.batch, ...matrix] : matrix, node.shape);
+  return lowering.reshapeFrom(result, p.batched ? [p.batch, ...matrix] : matrix, node.shape);
+}
+
+/** By onnxruntime's own operator, which takes transposed matrices and a factor. */
+function fusedProduct(lowering: Lowering, p: MatrixProduct): string {
+  return lowering.emitter.own("FusedMatMul", [p.left, p.right], {
+    ...(p.leftTransposed ? { transA: 1 } : {}),
+    ...(p.rightTransposed ? { transB: 1 } : {}),
+    ...(p.scale === 1 ? {} : { alpha: { kind: "float", value: p.scale } as const }),
+  });
+}
+
+function plainProduct(lowering: Lowering, p: MatrixProduct): string {
+  const { emitter } = lowering;
+  const turn = (matrix: string) =>
+    emitter.op("Transpose", [matrix], { perm: p.batched ? [0, 2, 1] : [1, 0] });
+  const left = p.leftTransposed ? turn(p.left) : p.left;
+  const right = p.rightTransposed ? turn(p.right) : p.right;
+  return emitter.op("MatMul", [left, right]);
 }
 
 export const CONTRACTION: Lowerings = { contract };

@@ -27,7 +27,9 @@ const conv: Lower<"conv"> = (lowering, node) => {
   const apart = lowering.reshape(typed, [n, groups, outputs, ...places]);
   const order = [1, 0, ...places.map((_, axis) => axis + 3)];
   const grouped =
-    groups === 1 ? apart : lowering.transpose(apart, [order[0], order[1], 2, ...order.slice(2)]);
+    groups === 1
+      ? apart
+      : lowering.emitter.op("Transpose", [apart], { perm: [order[0], order[1], 2, ...order.slice(2)] });
   return lowering.reshape(grouped, shape);
 };
 
@@ -46,7 +48,7 @@ function dilatedInput(
   const [n, channels, ...sizes] = x.shape.slice(batchDims);
   const apart = lowering.reshaped(x, [groups, n, channels, ...sizes]);
   const order = [1, 0, ...[channels, ...sizes].map((_, axis) => axis + 2)];
-  const first = groups === 1 ? apart : lowering.transpose(apart, order);
+  const first = groups === 1 ? apart : lowering.emitter.op("Transpose", [apart], { perm: order });
   const spread = lhsDilation.some((dilation) => dilation > 1);
   const name = spread
     ? spreadOut(lowering, first, [n, groups * channels], sizes, lhsDilation)

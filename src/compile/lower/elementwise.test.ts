@@ -52,7 +52,7 @@ describe("operations of one array", () => {
   it("of integers", async () => {
     for (const dtype of ["int32", "uint32"] as const) {
       await expectSame(
-        (x) => [x.neg(), np.bitwiseCount(np.array([7], { dtype }).add(1))],
+        (x) => [x.neg(), np.bitwiseCount(np.array([7], { dtype: dtype as np.DType }).add(1))],
         [random.sample([5], dtype)],
       );
     }

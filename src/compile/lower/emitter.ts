@@ -8,6 +8,9 @@ import type { ElementType } from "../lowered.ts";
 /** Attributes as plain values: a number is an `int`, a list of numbers `ints`; floats are spelled out. */
 export type Attributes = Readonly<Record<string, number | string | readonly number[] | AttributeDescription>>;
 
+/** Where onnxruntime keeps operators of its own. */
+export const RUNTIME_DOMAIN = "com.microsoft";
+
 /** Collects ONNX nodes and initializers under names of its own. The same operation of the same operands is one node. */
 export class Emitter {
   readonly nodes: NodeDescription[] = [];
@@ -21,6 +24,11 @@ export class Emitter {
     return this.multi(opType, inputs, 1, attributes)[0];
   }
 
+  /** Appends a node of an operator that is onnxruntime's own. */
+  own(opType: string, inputs: readonly string[], attributes: Attributes = {}): string {
+    return this.#append({ opType, inputs, domain: RUNTIME_DOMAIN }, 1, attributes)[0];
+  }
+
   /** Appends a node of several results. */
   multi(
     opType: string,
@@ -28,11 +36,19 @@ export class Emitter {
     results: number,
     attributes: Attributes = {},
   ): readonly string[] {
-    const key = `${opType}|${inputs}|${JSON.stringify(attributes)}`;
+    return this.#append({ opType, inputs }, results, attributes);
+  }
+
+  #append(
+    node: Pick<NodeDescription, "opType" | "inputs" | "domain">,
+    results: number,
+    attributes: Attributes,
+  ): readonly string[] {
+    const key = `${node.opType}|${node.inputs}|${JSON.stringify(attributes)}`;
     const known = this.#results.get(key);
     if (known !== undefined) return known;
     const outputs = Array.from({ length: results }, () => `t${this.#next++}`);
-    this.nodes.push({ opType, inputs, outputs, attributes: described(attributes) });
+    this.nodes.push({ ...node, outputs, attributes: described(attributes) });
     this.#results.set(key, outputs);
     return outputs;
   }

@@ -46,7 +46,7 @@ describe("gather and its gradient", () => {
     await expectSame((a, k) => np.takeAlongAxis(a, k, 0), [x, indices([2, 0, 1, 1, 2], [1, 5])]);
     await expectSame((a, k) => grad((y) => np.square(np.takeAlongAxis(y, k, 1)).sum())(a), [x, i]);
     await expectSame(
-      (a, k) => grad((y) => np.square(y.slice(np.arange(3).astype("int32"), k)).sum())(a),
+      (a, k) => grad((y) => np.square(y.slice(np.arange(3).astype(np.int32), k)).sum())(a),
       [x, indices([4, 4, 1])],
     );
   });

@@ -1,6 +1,7 @@
 import { broadcastShapes, elementCount, type Node, type Shape } from "../graph.ts";
 import { filled } from "./emitter.ts";
 import type { Lower, Lowering, Lowerings } from "./lowering.ts";
+import { transposed } from "./transposition.ts";
 
 const range = (start: number, end: number) => Array.from({ length: end - start }, (_, i) => start + i);
 
@@ -17,6 +18,11 @@ function indexAxesAt(outDim: number, indexRank: number, rank: number): number[] 
 
 function inverse(permutation: readonly number[]): number[] {
   return range(0, permutation.length).map((axis) => permutation.indexOf(axis));
+}
+
+function permuted(lowering: Lowering, name: string, permutation: readonly number[]): string {
+  const moves = permutation.some((axis, i) => axis !== i);
+  return moves ? lowering.emitter.op("Transpose", [name], { perm: permutation }) : name;
 }
 
 /** One index into the flattened indexed axes, int64, of the indices' common shape. */
@@ -82,15 +88,15 @@ const gather: Lower<"gather"> = (lowering, { inputs: [x, ...indices], parameters
     // The index axes are where the indexed axis was.
     const front = inFront(range(axis, axis + indexRank), rank);
     const order = indexAxesAt(outDim, indexRank, rank).map((i) => front[i]);
-    return lowering.transpose(gathered, order);
+    return permuted(lowering, gathered, order);
   }
   const order = inFront(axes, x.shape.length);
-  const moved = lowering.transpose(name, order);
+  const moved = transposed(lowering, name, x.shape, order);
   const sizes = axes.map((axis) => x.shape[axis]);
   const rest = order.slice(axes.length).map((axis) => x.shape[axis]);
   const flat = lowering.reshape(moved, [sizes.reduce((a, b) => a * b, 1), ...rest]);
   const gathered = emitter.op("Gather", [flat, flatIndex(lowering, indices, sizes)], { axis: 0 });
-  return lowering.transpose(gathered, indexAxesAt(outDim, indexRank, rank));
+  return permuted(lowering, gathered, indexAxesAt(outDim, indexRank, rank));
 };
 
 /** Rows up to which adding into them is faster as a product with a matrix of zeros and ones. */
@@ -112,7 +118,12 @@ const scatter: Lower<"scatter"> = (lowering, { inputs: [updates, ...indices], pa
   const rows = sizes.reduce((a, b) => a * b, 1);
   const count = elementCount(common);
   const rank = updates.shape.length;
-  const front = lowering.transpose(lowering.name(updates), inverse(indexAxesAt(outDim, common.length, rank)));
+  const front = transposed(
+    lowering,
+    lowering.name(updates),
+    updates.shape,
+    inverse(indexAxesAt(outDim, common.length, rank)),
+  );
   const flat = lowering.reshape(front, [count, elementCount(rest)]);
   const index = lowering.reshape(repeatedName(lowering, flatIndex(lowering, indices, sizes), common), [
     count,
@@ -127,7 +138,7 @@ const scatter: Lower<"scatter"> = (lowering, { inputs: [updates, ...indices], pa
     unique,
   });
   const moved = lowering.reshape(added, [...sizes, ...rest]);
-  return lowering.transpose(moved, inverse(order));
+  return permuted(lowering, moved, inverse(order));
 };
 
 function repeatedName(lowering: Lowering, name: string, shape: Shape): string {

@@ -53,7 +53,21 @@ export class Lowering {
   reshaped(node: Node, shape: Shape): string {
     const source = unreshaped(node);
     if (sameShape(source.shape, shape)) return this.name(source);
-    return this.reshape(this.name(source), shape);
+    return this.#entry(source, shape) ?? this.reshape(this.name(source), shape);
+  }
+
+  /** One entry along an axis that then goes: one operation instead of two, for the steps of a sequence. */
+  #entry(source: Node, shape: Shape): string | undefined {
+    if (source.op !== "slice") return undefined;
+    const [whole] = source.inputs;
+    const axis = whole.shape.findIndex((size, i) => size !== source.shape[i]);
+    if (axis === -1 || !sameShape(whole.shape.toSpliced(axis, 1), shape)) return undefined;
+    const { starts, steps } = source.parameters;
+    if (source.shape[axis] !== 1 || steps.some((step) => step !== 1)) return undefined;
+    const index = this.emitter.sharedTensor(`int64 scalar ${starts[axis]}`, "int64", [], () =>
+      BigInt64Array.of(BigInt(starts[axis])),
+    );
+    return this.emitter.op("Gather", [this.name(whole), index], { axis });
   }
 
   reshape(name: string, shape: Shape): string {
@@ -76,11 +90,6 @@ export class Lowering {
 
   bitcast(name: string, to: ElementType): string {
     return this.emitter.op("BitCast", [name], { to: TYPE_CODES[to] });
-  }
-
-  transpose(name: string, permutation: readonly number[]): string {
-    const moves = permutation.some((axis, i) => axis !== i);
-    return moves ? this.emitter.op("Transpose", [name], { perm: permutation }) : name;
   }
 }
 

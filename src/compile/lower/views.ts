@@ -1,6 +1,7 @@
 import { elementCount, type Node, type Shape } from "../graph.ts";
 import { filled } from "./emitter.ts";
 import { type Lower, type Lowering, type Lowerings, unreshaped } from "./lowering.ts";
+import { transposed } from "./transposition.ts";
 
 const constant: Lower<"constant"> = ({ emitter }, { parameters: { data }, shape, dtype }) =>
   emitter.tensor(dtype, shape, data);
@@ -27,8 +28,8 @@ const expand: Lower<"expand"> = (lowering, node) => {
   return emitter.op("Expand", [lowering.name(node.inputs[0]), emitter.integers(node.shape)]);
 };
 
-const transpose: Lower<"transpose"> = (lowering, { inputs: [x], parameters: { permutation } }) =>
-  lowering.transpose(lowering.name(x), permutation);
+const transpose: Lower<"transpose" | "arrange"> = (lowering, { inputs: [x], parameters: { permutation } }) =>
+  transposed(lowering, lowering.name(x), x.shape, permutation);
 
 /** Beyond the first element, for a slice that goes backwards. */
 const BEFORE_FIRST = -(2 ** 31);
@@ -81,6 +82,7 @@ export const VIEWS: Lowerings = {
   reshape,
   expand,
   transpose,
+  arrange: transpose,
   slice,
   pad,
   concatenate,

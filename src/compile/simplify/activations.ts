@@ -36,14 +36,17 @@ const leakyRelu: Rule<"where"> = (build, { inputs: [condition, a, b], shape, dty
 /** where(c, g·slope, g) is g·where(c, slope, 1): the derivative of a leaky ReLU, with a cheaper choice. */
 const slopeChosen: Rule<"where"> = (build, { inputs: [condition, a, b], dtype }) => {
   const one = build.scalar(1, dtype);
-  if (a.op === "mul" && a.inputs[0] === b && a.inputs[1].op === "scalar") {
-    return build.mul(b, build.where(condition, a.inputs[1], one));
-  }
-  if (b.op === "mul" && b.inputs[0] === a && b.inputs[1].op === "scalar") {
-    return build.mul(a, build.where(condition, one, b.inputs[1]));
-  }
-  return undefined;
+  const below = slopeOf(a, b);
+  if (below !== undefined) return build.mul(b, build.where(condition, below, one));
+  const above = slopeOf(b, a);
+  return above === undefined ? undefined : build.mul(a, build.where(condition, one, above));
 };
+
+/** The constant c where x is y·c, or both are the same reshape of such. */
+function slopeOf(x: Node, y: Node): Node | undefined {
+  if (x.op === "reshape" && y.op === "reshape") return slopeOf(x.inputs[0], y.inputs[0]);
+  return x.op === "mul" && x.inputs[0] === y && x.inputs[1].op === "scalar" ? x.inputs[1] : undefined;
+}
 
 /** Activations that jax-js writes out as choices, as the one operation they are. */
 export const ACTIVATIONS: Rules = { max: [relu], min: [clip], where: [leakyRelu, slopeChosen] };

@@ -153,6 +153,12 @@ function scaleDivided(build: Builder, x: Node, divisor: Node): Node | undefined 
   return x.op === "mul" ? build.mul(inner, build.div(s, divisor)) : build.div(inner, build.mul(s, divisor));
 }
 
+/** exp(−log(x)) is 1/x. */
+const exp: Rule<"exp"> = (build, { inputs: [x] }) => {
+  if (x.op !== "neg" || x.inputs[0].op !== "log") return undefined;
+  return build.unary("reciprocal", x.inputs[0].inputs[0]);
+};
+
 const reciprocal: Rule<"reciprocal"> = (build, { inputs: [x] }) => {
   if (x.op === "reciprocal") return x.inputs[0];
   if (x.op === "neg") return build.neg(build.unary("reciprocal", x.inputs[0]));
@@ -200,6 +206,7 @@ export const ALGEBRA: Rules = {
   min: [ordered],
   max: [ordered],
   neg: [neg],
+  exp: [exp],
   reciprocal: [reciprocal],
   where: [where],
   cast: [cast],

@@ -19,11 +19,18 @@ export type Rule<O extends Op> = (build: Builder, node: NodeOf<O>) => Node | und
 export type Rules = { readonly [O in Op]?: readonly Rule<O>[] };
 
 /**
+ * Rules answer by asking for other nodes, to which rules apply again. Chains of more than a few answers do not occur in
+ * practice; where two rules undo each other, the node is taken as it is at this depth.
+ */
+const DEEPEST = 64;
+
+/**
  * Makes nodes that are as simple as the rules know how: every operation asked for is first offered to the rules of its
  * kind, which look at its operands and may answer with something else, made the same way.
  */
 export class Builder extends NodeFactory {
   readonly #rules: Rules;
+  #depth = 0;
 
   constructor(rules: Rules) {
     super();
@@ -38,11 +45,21 @@ export class Builder extends NodeFactory {
     dtype: ElementType,
   ): Node {
     const candidate = { id: -1, op, inputs, parameters, shape, dtype } as NodeOf<O>;
-    for (const rule of (this.#rules[op] ?? []) as readonly Rule<O>[]) {
-      const better = rule(this, candidate);
-      if (better !== undefined) return better;
+    return this.#better(candidate) ?? super.node(op, inputs, parameters, shape, dtype);
+  }
+
+  #better<O extends Op>(candidate: NodeOf<O>): Node | undefined {
+    if (this.#depth === DEEPEST) return undefined;
+    this.#depth++;
+    try {
+      for (const rule of (this.#rules[candidate.op] ?? []) as readonly Rule<O>[]) {
+        const better = rule(this, candidate);
+        if (better !== undefined) return better;
+      }
+      return undefined;
+    } finally {
+      this.#depth--;
     }
-    return super.node(op, inputs, parameters, shape, dtype);
   }
 
   unary(op: UnaryOp, x: Node): Node {
@@ -91,6 +108,17 @@ export class Builder extends NodeFactory {
   transpose(x: Node, permutation: readonly number[]): Node {
     return this.node(
       "transpose",
+      [x],
+      { permutation },
+      permutation.map((axis) => x.shape[axis]),
+      x.dtype,
+    );
+  }
+
+  /** A transposition that is done where it stands: no rule moves it. */
+  arrange(x: Node, permutation: readonly number[]): Node {
+    return this.node(
+      "arrange",
       [x],
       { permutation },
       permutation.map((axis) => x.shape[axis]),

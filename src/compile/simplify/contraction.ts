@@ -226,6 +226,35 @@ const contract: Rule<"contract"> = (build, node) => {
   return contraction.simplify(build) ? build.reshape(contraction.build(build), node.shape) : undefined;
 };
 
+/** u·(Wv) as (Wᵀu)·v where Wᵀu is known already, as after a power iteration. */
+const reassociated: Rule<"contract"> = (build, { inputs: [left, right], parameters: { summed }, shape }) => {
+  if (shape.length > 0) return undefined;
+  const turned = summed.map(([a, b]): AxisPair => [b, a]);
+  return throughAdjoint(build, left, right, summed) ?? throughAdjoint(build, right, left, turned);
+};
+
+function throughAdjoint(build: Builder, image: Node, u: Node, pairs: readonly AxisPair[]): Node | undefined {
+  if (image.op !== "contract" || image.parameters.batch.length > 0) return undefined;
+  const [matrix, v] = image.inputs;
+  const { summed } = image.parameters;
+  if (v.shape.length !== summed.length) return undefined;
+  const gone = summed.map(([axis]) => axis);
+  const own = matrix.shape.flatMap((_, axis) => (gone.includes(axis) ? [] : [axis]));
+  const adjointPairs = pairs.map(([a, b]): AxisPair => [own[a], b]).toSorted((a, b) => a[0] - b[0]);
+  const shape = [...gone].sort((a, b) => a - b).map((axis) => matrix.shape[axis]);
+  const adjoint = build.known(
+    "contract",
+    [matrix, u],
+    { batch: [], summed: adjointPairs },
+    shape,
+    image.dtype,
+  );
+  if (adjoint === undefined) return undefined;
+  const order = gone.toSorted((a, b) => a - b);
+  const rest = summed.map(([a, b]): AxisPair => [order.indexOf(a), b]);
+  return build.node("contract", [adjoint, v], { batch: [], summed: rest }, [], image.dtype);
+}
+
 /** The sum over the last axis of a product of broadcasting operands, as a contraction. */
 const dot: Rule<"dot"> = (build, { inputs: [x, y], shape, dtype }) => {
   if (dtype === "bool") {
@@ -247,11 +276,13 @@ function labelledProduct(build: Builder, left: Labelled, right: Labelled, out: r
   return contraction.build(build);
 }
 
-/** A sum over products that is larger than the operands it is made of. */
-const reduce: Rule<"reduce"> = (build, { inputs: [x], parameters: { reduction, axes } }) => {
-  if (reduction !== "add" || x.op !== "mul" || x.dtype === "bool") return undefined;
-  const largest = Math.max(...x.inputs.map((input) => elementCount(input.shape)));
-  if (elementCount(x.shape) <= largest) return undefined;
+/** A sum over products that is larger than the operands it is made of, or over all of them. */
+const reduce: Rule<"reduce"> = (build, { inputs: [x], parameters: { reduction, axes }, dtype }) => {
+  if (reduction !== "add" || x.op !== "mul" || dtype === "bool") return undefined;
+  const sizes = x.inputs.map((input) => elementCount(input.shape));
+  const size = elementCount(x.shape);
+  const dotProduct = axes.length === x.shape.length && sizes.every((count) => count === size);
+  if (size <= Math.max(...sizes) && !(dotProduct && dtype.startsWith("float"))) return undefined;
   const rank = x.shape.length;
   const [left, right] = x.inputs.map((node) => ({
     node,
@@ -295,7 +326,7 @@ const transpose: Rule<"transpose"> = (build, { inputs: [x], parameters: { permut
 /** Sums of products without views on their operands, so that a lowering can choose how to run them. */
 export const CONTRACTIONS: Rules = {
   dot: [dot],
-  contract: [contract],
+  contract: [contract, reassociated],
   reduce: [reduce],
   transpose: [transpose],
 };

@@ -1,4 +1,4 @@
-import { type AxisPair, elementCount, type Node, type NodeOf, type Shape } from "../graph.ts";
+import { type AxisPair, elementCount, type Node, type NodeOf } from "../graph.ts";
 import type { Builder, Rule, Rules } from "./builder.ts";
 import { inversePermutation } from "./reshape-groups.ts";
 import { type WindowAxis, windowTable } from "./window-tables.ts";
@@ -82,7 +82,7 @@ function inputWindows(build: Builder, { x, kernel, batchDims, axes }: Convolutio
       dilation: alpha,
     }),
   );
-  return windowed(build, x, kernel, batchDims, windows);
+  return windowed(build, x, channelsLast(build, kernel, batchDims), batchDims, windows);
 }
 
 /**
@@ -102,31 +102,30 @@ function kernelWindows(build: Builder, { x, kernel, batchDims, axes }: Convoluti
       dilation: 1,
     }),
   );
-  const turned = windowed(build, kernel, x, batchDims, windows);
+  const turned = windowed(build, kernel, channelsLast(build, x, batchDims), batchDims, windows);
   const spatial = batchDims + 2;
-  const backwards = build.node(
-    "slice",
-    [turned],
-    {
-      starts: turned.shape.map((size, axis) => (axis < spatial ? 0 : size - 1)),
-      steps: turned.shape.map((_, axis) => (axis < spatial ? 1 : -1)),
-    },
-    turned.shape,
-    turned.dtype,
-  );
-  return build.transpose(backwards, exchanged(batchDims, turned.shape.length));
+  const parameters = {
+    starts: turned.shape.map((size, axis) => (axis < spatial ? 0 : size - 1)),
+    steps: turned.shape.map((_, axis) => (axis < spatial ? 1 : -1)),
+  };
+  const backwards = build.node("slice", [turned], parameters, turned.shape, turned.dtype);
+  const order = turned.shape.map((_, axis) => axis);
+  return build.transpose(backwards, order.with(batchDims, batchDims + 1).with(batchDims + 1, batchDims));
 }
 
-/** A permutation that exchanges the two axes after the batch axes. */
-function exchanged(batchDims: number, rank: number): number[] {
-  const permutation = Array.from({ length: rank }, (_, axis) => axis);
-  permutation[batchDims] = batchDims + 1;
-  permutation[batchDims + 1] = batchDims;
-  return permutation;
+/** […batch, …, C, M] of an array […batch, M, C, …]. */
+function channelsLast(build: Builder, x: Node, batchDims: number): Node {
+  const axes = x.shape.map((_, axis) => axis);
+  return build.transpose(x, [
+    ...axes.slice(0, batchDims),
+    ...axes.slice(batchDims + 2),
+    batchDims + 1,
+    batchDims,
+  ]);
 }
 
 /**
- * The sum over channels and b of windows (a, b) of x […batch, N, C, …] and factor […batch, M, C, …b]: […batch, N, M, …a].
+ * The sum over channels and b of windows (a, b) of x […batch, N, C, …] and factor […batch, …b, C, M]: […batch, N, M, …a].
  * Windows are gathered with one of N and C in front and the other one last, whichever x is stored for.
  */
 function windowed(
@@ -137,33 +136,34 @@ function windowed(
   windows: readonly WindowAxis[],
 ): Node {
   const [front, back] = [arranged(build, x, batchDims, "front"), arranged(build, x, batchDims, "back")];
-  const countInFront = transpositionCost(back) < transpositionCost(front);
-  const source = countInFront ? back : front;
-  const axes = countInFront ? windows.map(turnedWindow) : windows;
-  const gathered = gatheredWindows(build, source, batchDims + 1, axes);
+  const summedInFront = transpositionCost(back) < transpositionCost(front);
+  const source = summedInFront ? back : front;
+  const gathered = windowsInBlocks(
+    build,
+    source,
+    batchDims,
+    summedInFront ? windows.map(turnedWindow) : windows,
+  );
   const spatial = windows.length;
-  const last = batchDims + 1 + 2 * spatial;
-  const firstSpatial = batchDims + 1 + (countInFront ? 0 : spatial);
-  const channel = countInFront ? batchDims : last;
-  const pairs: AxisPair[] = [[channel, batchDims + 1]];
-  for (let i = 0; i < spatial; i++) pairs.push([firstSpatial + i, batchDims + 2 + i]);
+  const firstSpatial = batchDims + 1 + (summedInFront ? 0 : spatial);
+  const channel = summedInFront ? batchDims : batchDims + 1 + 2 * spatial;
+  const pairs = windows.map((_, i): AxisPair => [firstSpatial + i, batchDims + i]);
+  pairs.push([channel, batchDims + spatial]);
   const batch = Array.from({ length: batchDims }, (_, axis): AxisPair => [axis, axis]);
-  const free = freeShape(gathered.shape, [...batch, ...pairs]);
-  const shape = [...gathered.shape.slice(0, batchDims), ...free, factor.shape[batchDims]];
+  const free = gathered.shape.filter(
+    (_, axis) => axis >= batchDims && !pairs.some(([left]) => left === axis),
+  );
+  const shape = [...gathered.shape.slice(0, batchDims), ...free, factor.shape[batchDims + spatial + 1]];
   const product = build.node("contract", [gathered, factor], { batch, summed: pairs }, shape, x.dtype);
-  return build.transpose(product, resultOrder(batchDims, spatial, countInFront));
+  return build.transpose(product, resultOrder(batchDims, spatial, summedInFront));
 }
 
 /** From [batch, N, …a, M] or [batch, …a, N, M] to [batch, N, M, …a]. */
-function resultOrder(batchDims: number, spatial: number, countInFront: boolean): number[] {
+function resultOrder(batchDims: number, spatial: number, summedInFront: boolean): number[] {
   const rank = batchDims + spatial + 2;
-  const first = countInFront ? batchDims + spatial : batchDims;
-  const places = Array.from({ length: spatial }, (_, i) => (countInFront ? batchDims : batchDims + 1) + i);
+  const first = summedInFront ? batchDims + spatial : batchDims;
+  const places = Array.from({ length: spatial }, (_, i) => (summedInFront ? batchDims : batchDims + 1) + i);
   return [...Array.from({ length: batchDims }, (_, axis) => axis), first, rank - 1, ...places];
-}
-
-function freeShape(shape: Shape, pairs: readonly AxisPair[]): number[] {
-  return shape.filter((_, axis) => !pairs.some(([left]) => left === axis));
 }
 
 function turnedWindow(axis: WindowAxis): WindowAxis {
@@ -182,6 +182,26 @@ function arranged(build: Builder, x: Node, batchDims: number, side: "front" | "b
 function transpositionCost(node: Node): number {
   if (node.op !== "transpose") return 0;
   return node.parameters.permutation[0] === 0 ? 1 : 2;
+}
+
+/** Elements that a gather moves at once below which it takes as long for one as for many. */
+const SMALL_BLOCK = 16;
+
+/** Windows of an array […batch, lead, …spatial, last], gathered in blocks of the leading axis where the last is short. */
+function windowsInBlocks(build: Builder, x: Node, batchDims: number, axes: readonly WindowAxis[]): Node {
+  const last = x.shape.length - 1;
+  if (x.shape[last] >= SMALL_BLOCK || x.shape[batchDims] <= x.shape[last]) {
+    return gatheredWindows(build, x, batchDims + 1, axes);
+  }
+  const order = x.shape.map((_, axis) => axis);
+  const moved = build.transpose(x, order.with(batchDims, last).with(last, batchDims));
+  const gathered = gatheredWindows(build, moved, batchDims + 1, axes);
+  const end = gathered.shape.length - 1;
+  const back = gathered.shape
+    .map((_, axis) => axis)
+    .with(batchDims, end)
+    .with(end, batchDims);
+  return build.arrange(gathered, back);
 }
 
 /** [lead, …a, …b, last] of an array [lead, …spatial, last] whose spatial axes start at `first`. */
@@ -279,13 +299,14 @@ function onePhase(build: Builder, { x, kernel, batchDims }: Convolution, phases:
     const unit = shape.map(() => 1);
     return build.expand(build.reshape(build.scalar(0, x.dtype), unit), shape);
   }
-  const spatial = batchDims + 2;
-  const used = kernel.shape.map((size, axis) => (axis < spatial ? size : windows[axis - spatial].countB));
+  const all = channelsLast(build, kernel, batchDims);
+  const phase = (axis: number): Phase | undefined => phases[axis - batchDims];
+  const used = all.shape.map((size, axis) => phase(axis)?.window.countB ?? size);
   const parameters = {
-    starts: used.map((_, axis) => (axis < spatial ? 0 : phases[axis - spatial].firstTap)),
-    steps: used.map((_, axis) => (axis < spatial ? 1 : phases[axis - spatial].tapStep)),
+    starts: used.map((_, axis) => phase(axis)?.firstTap ?? 0),
+    steps: used.map((_, axis) => phase(axis)?.tapStep ?? 1),
   };
-  const taps = build.node("slice", [kernel], parameters, used, kernel.dtype);
+  const taps = build.node("slice", [all], parameters, used, kernel.dtype);
   const result = windowed(build, x, taps, batchDims, windows);
   return build.transpose(result, inversePermutation(channelsSecond(batchDims, result.shape.length)));
 }

@@ -15,13 +15,15 @@ interface Parts {
   readonly less: Node;
 }
 
-/** The parts of tanh of x, from its sign. */
-function partsOf(build: Builder, sign: Node): Parts | undefined {
-  if (sign.op !== "where") return undefined;
+/** The parts of tanh of x, from a product with its sign; not from |x| itself, one of them. */
+function partsOf(build: Builder, node: Node): Parts | undefined {
+  const sign = node.inputs.find((input) => input.op === "where");
+  if (sign === undefined || sign.op !== "where") return undefined;
   const [condition, below, above] = sign.inputs;
   if (!isScalar(below, 1) || !isScalar(above, -1) || condition.op !== "compare") return undefined;
   const [x, zero] = condition.inputs;
-  if (condition.parameters.comparison !== "less" || !isScalar(zero, 0)) return undefined;
+  if (condition.parameters.comparison !== "less" || !isScalar(zero, 0) || node.inputs.includes(x))
+    return undefined;
   const constant = (value: number) => build.scalar(value, x.dtype);
   const exponent = build.mul(build.mul(x, sign), constant(2));
   const e = build.unary("exp", exponent);
@@ -30,8 +32,7 @@ function partsOf(build: Builder, sign: Node): Parts | undefined {
 }
 
 const product: Rule<"mul"> = (build, node) => {
-  const sign = node.inputs.find((input) => input.op === "where");
-  const parts = sign === undefined ? undefined : partsOf(build, sign);
+  const parts = partsOf(build, node);
   return parts === undefined ? undefined : (value(build, node, parts) ?? derivative(build, node, parts));
 };
 

@@ -59,10 +59,21 @@ const transpose: Rule<"transpose"> = (build, { inputs: [x], parameters: { permut
     );
   }
   if (x.op === "expand") return build.expand(build.transpose(x.inputs[0], permutation), shape);
+  if (x.op === "slice" && picks(x)) {
+    // Picking elements is cheaper along the axes that the transposition brings to the front.
+    const moved = (values: readonly number[]) => permutation.map((axis) => values[axis]);
+    const parameters = { starts: moved(x.parameters.starts), steps: moved(x.parameters.steps) };
+    return build.node("slice", [build.transpose(x.inputs[0], permutation)], parameters, shape, x.dtype);
+  }
   const wide = permutation.filter((axis) => x.shape[axis] !== 1);
   if (wide.every((axis, i) => i === 0 || axis > wide[i - 1])) return build.reshape(x, shape);
   return undefined;
 };
+
+/** Whether a slice takes some elements and leaves those in between, or turns their order. */
+function picks({ parameters: { steps }, shape }: NodeOf<"slice">): boolean {
+  return steps.some((step, axis) => step !== 1 && shape[axis] > 1);
+}
 
 const slice: Rule<"slice"> = (build, node) => {
   const { shape } = node;
@@ -84,7 +95,7 @@ const slice: Rule<"slice"> = (build, node) => {
     const kept = { starts: starts.map((start, axis) => (repeated(axis) ? 0 : start)), steps };
     return build.expand(build.node("slice", [core], kept, coreShape, x.dtype), shape);
   }
-  if (x.op === "transpose") {
+  if (x.op === "transpose" && !picks(node)) {
     const { permutation } = x.parameters;
     const inverse = inversePermutation(permutation);
     const back = (values: readonly number[]) => inverse.map((axis) => values[axis]);
