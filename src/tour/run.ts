@@ -10,7 +10,7 @@ import { importOnnx } from "../network/import-onnx.ts";
 import { logitsOf } from "../network/logits.ts";
 import { joinPath, makeFolder, writeWhole } from "../platform/files.ts";
 import { exportOnnx } from "../train/export/onnx.ts";
-import { type GradientSearch, gradientSearch } from "../train/gradient-search.ts";
+import { gradientSearch } from "../train/gradient-search.ts";
 import { type Arm, fooledDigits } from "./digits.ts";
 import { renderTour } from "./html/page.ts";
 import { RECIPES, type Recipe } from "./networks.ts";
@@ -49,8 +49,11 @@ const PAGE = "tour.html";
 interface Visited extends TourNetwork {
   readonly arm: Arm;
   readonly report: TourNetworkReport;
-  readonly search: GradientSearch;
-  readonly trained: Trained;
+}
+
+/** Arrays and compiled functions that outlive the visit of one network. */
+interface Held {
+  dispose(): void | Promise<void>;
 }
 
 /**
@@ -64,8 +67,9 @@ export async function runTour(options: TourOptions): Promise<TourReport> {
   await makeFolder(folder);
   const data = await loadDigits();
   const visited: Visited[] = [];
+  const held: Held[] = [];
   try {
-    for (const recipe of RECIPES) visited.push(await visit(recipe, data, options));
+    for (const recipe of RECIPES) visited.push(await visit(recipe, data, held, options));
     const pause = pacer(options.signal);
     options.onProgress?.({ phase: "digits", network: null, done: 0, total: PICTURED });
     const arms = visited.map(({ arm }) => arm);
@@ -84,16 +88,15 @@ export async function runTour(options: TourOptions): Promise<TourReport> {
     onWritten?.(page);
     return report;
   } finally {
-    for (const { search, trained } of visited) {
-      search.dispose();
-      await trained.dispose();
-    }
+    for (const each of held) await each.dispose();
   }
 }
 
+/** @param held takes what the caller is to dispose, also where this fails. */
 async function visit(
   recipe: Recipe,
   data: { train: Digits; test: Digits },
+  held: Held[],
   options: TourOptions,
 ): Promise<Visited> {
   const { folder, seed, signal, onProgress } = options;
@@ -105,12 +108,14 @@ async function visit(
     signal,
     onStep: (step, steps) => say("train", step, steps),
   });
+  held.push(trained);
   say("export", 0, 1);
   const file = joinPath(folder, `${name}.onnx`);
   const inputShape = [DIGIT_PIXELS];
   const exported = await exportOnnx(net, trained.params, trained.state, { inputShape, path: file });
   options.onWritten?.(file);
   const search = await gradientSearch(net, trained.params, trained.state, { inputShape, classes: CLASSES });
+  held.push(search);
   const model = await openModel(file);
   try {
     const certificates = await certify(model, data.test.x, data.test.y, {
@@ -133,8 +138,6 @@ async function visit(
       certificates,
       arm,
       report,
-      search,
-      trained,
     };
   } finally {
     await model.close();

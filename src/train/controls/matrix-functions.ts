@@ -48,7 +48,9 @@ function safeDivisor(square: Tensor, identity: Tensor): Tensor {
   const rowSum = largestRowSum(still);
   const gap = still.sub(identity.ref);
   const fourthPowers = squaredNorm(np.matmul(gap.ref, gap));
-  const bound = np.minimum(np.sqrt(np.sqrt(fourthPowers)).add(1), rowSum);
+  const near = np.sqrt(np.sqrt(fourthPowers)).add(1);
+  // Not the minimum: the fourth powers of a huge weight are infinite, and their sum of differences is not a number.
+  const bound = np.where(np.less(near.ref, rowSum.ref), near, rowSum);
   return np.maximum(1, bound.mul(1 / CONVERGES_BELOW));
 }
 
