@@ -104,6 +104,13 @@ export interface Parameters extends Record<UnaryOp | BinaryOp, NoParameters> {
   contract: ContractParameters;
   /** Input […batch, N, C, …] with kernel […batch, O, C, …]. */
   conv: ConvParameters;
+  /** Input [N, groups·C, …] with kernel [groups·O, C, …], by the runtime's own operator; no padding is negative. */
+  groupedConv: {
+    readonly groups: number;
+    readonly strides: readonly number[];
+    readonly padding: readonly (readonly [number, number])[];
+    readonly dilations: readonly number[];
+  };
   /** Windows over the last axes: […, ...out, ...window]. */
   pool: { readonly window: readonly number[]; readonly strides: readonly number[] };
   /** The adjoint of `pool`: overlapping windows add. */
@@ -201,6 +208,12 @@ export class NodeFactory {
     return this.node("scalar", [], { value: roundedTo(value, dtype) }, [], dtype);
   }
 
+  /** One value in every place. */
+  filled(value: number, shape: Shape, dtype: ElementType): Node {
+    const unit = shape.map(() => 1);
+    return this.expand(this.reshape(this.scalar(value, dtype), unit), shape);
+  }
+
   /** The same values in another dtype. */
   cast(x: Node, dtype: ElementType): Node {
     if (x.dtype === dtype) return x;
@@ -235,12 +248,28 @@ export function roundedTo(value: number, dtype: ElementType): number {
   }
 }
 
-/** Constants are told apart by identity: comparing their elements would cost more than it saves. */
-function keyOf(op: Op, inputs: readonly Node[], parameters: object, shape: Shape, dtype: string) {
-  if (op === "constant") return undefined;
-  // JSON has no −0 and no non-finite numbers.
-  const own = "value" in parameters ? numberKey(parameters.value as number) : JSON.stringify(parameters);
+/** Elements up to which equal constants are found to be equal; larger ones are told apart by identity. */
+const COMPARED_ELEMENTS = 1024;
+
+function keyOf(
+  op: Op,
+  inputs: readonly Node[],
+  parameters: object,
+  shape: Shape,
+  dtype: string,
+): string | undefined {
+  const own = parametersKey(op, parameters);
+  if (own === undefined) return undefined;
   return `${op}|${inputs.map((node) => node.id).join()}|${own}|${shape.join()}|${dtype}`;
+}
+
+function parametersKey(op: Op, parameters: object): string | undefined {
+  if (op === "constant") {
+    const { data } = parameters as Parameters["constant"];
+    return data.length > COMPARED_ELEMENTS ? undefined : Array.from(data, numberKey).join();
+  }
+  // JSON has no −0 and no non-finite numbers.
+  return op === "scalar" ? numberKey((parameters as Parameters["scalar"]).value) : JSON.stringify(parameters);
 }
 
 function numberKey(value: number): string {

@@ -121,9 +121,7 @@ class Translation {
     const { shape, dtype } = array;
     const data = array.dataSync();
     if (data.length > 0 && data.every((value: number) => Object.is(value, data[0]))) {
-      const one = this.factory.scalar(data[0], dtype);
-      const unit = shape.map(() => 1);
-      return this.factory.expand(this.factory.reshape(one, unit), shape);
+      return this.factory.filled(data[0], shape, dtype);
     }
     const copy = dtype === "bool" ? Uint8Array.from(data) : hostView(dtype, data.slice());
     return this.factory.node("constant", [], { data: copy }, shape, dtype);

@@ -2,16 +2,17 @@ import type { Node } from "../graph.ts";
 import type { ElementType } from "../lowered.ts";
 import { isEmpty, type Lower, type Lowering, type Lowerings } from "./lowering.ts";
 
-/** Types that TopK lacks, and ones that hold their values. */
+/** Types that TopK lacks or that leave no room for NaN, and ones that hold their values. */
 const KEY_TYPES: Readonly<Partial<Record<ElementType, ElementType | "int64">>> = {
   bool: "int32",
   uint32: "int64",
+  float16: "float32",
 };
 
-const LARGEST: Readonly<Partial<Record<ElementType, number>>> = {
+const LARGEST = {
   float32: 2 ** 127 * (2 - 2 ** -23),
   float64: Number.MAX_VALUE,
-};
+} as const;
 
 /** The stable ascending order of the last axis, int64, NaN last. */
 function order(lowering: Lowering, x: Node): string {
@@ -24,14 +25,11 @@ function order(lowering: Lowering, x: Node): string {
 /** What TopK orders as x is to be ordered: it has no place for NaN, so infinity makes room for it. */
 function key(lowering: Lowering, x: Node): string {
   const { emitter } = lowering;
-  const name = lowering.name(x);
-  const largest = LARGEST[x.dtype];
-  if (largest === undefined) {
-    const type = KEY_TYPES[x.dtype];
-    return type === undefined ? name : lowering.cast(name, type);
-  }
-  const bounded = emitter.op("Min", [name, emitter.scalar(largest, x.dtype)]);
-  const last = emitter.scalar(Number.POSITIVE_INFINITY, x.dtype);
+  const type = KEY_TYPES[x.dtype] ?? x.dtype;
+  const name = type === x.dtype ? lowering.name(x) : lowering.cast(lowering.name(x), type);
+  if (type !== "float32" && type !== "float64") return name;
+  const bounded = emitter.op("Min", [name, emitter.scalar(LARGEST[type], type)]);
+  const last = emitter.scalar(Number.POSITIVE_INFINITY, type);
   return emitter.op("Where", [emitter.op("IsNaN", [name]), last, bounded]);
 }
 

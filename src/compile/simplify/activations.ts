@@ -1,21 +1,29 @@
 import type { Node } from "../graph.ts";
-import { isScalar, type Rule, type Rules } from "./builder.ts";
+import { type Builder, isScalar, type Rule, type Rules } from "./builder.ts";
 
 function scalarValue(node: Node): number | undefined {
   return node.op === "scalar" ? node.parameters.value : undefined;
 }
 
-/** max(x, 0) is ReLU. */
-const relu: Rule<"max"> = (build, { inputs: [x, y], dtype }) =>
-  isScalar(y, 0) && dtype === "float32" ? build.unary("relu", x) : undefined;
+/** max(min(x, high), low) is a clip, and max(x, 0) ReLU. */
+const max: Rule<"max"> = (build, { inputs: [x, y], dtype }) => {
+  const low = scalarValue(y);
+  const high = x.op === "min" ? scalarValue(x.inputs[1]) : undefined;
+  if (low !== undefined && high !== undefined) return clipped(build, x.inputs[0], low, high);
+  return low === 0 && dtype === "float32" ? build.unary("relu", x) : undefined;
+};
 
 /** min(max(x, low), high) is a clip. */
-const clip: Rule<"min"> = (build, { inputs: [x, y], shape, dtype }) => {
+const min: Rule<"min"> = (build, { inputs: [x, y] }) => {
   const high = scalarValue(y);
   const low = x.op === "relu" ? 0 : x.op === "max" ? scalarValue(x.inputs[1]) : undefined;
-  if (high === undefined || low === undefined || low > high || !dtype.startsWith("float")) return undefined;
-  return build.node("clip", [x.inputs[0]], { low, high }, shape, dtype);
+  return low !== undefined && high !== undefined ? clipped(build, x.inputs[0], low, high) : undefined;
 };
+
+function clipped(build: Builder, x: Node, low: number, high: number): Node | undefined {
+  const ordered = low <= high && x.dtype.startsWith("float");
+  return ordered ? build.node("clip", [x], { low, high }, x.shape, x.dtype) : undefined;
+}
 
 /** x·slope where x < 0 and x elsewhere, in either order of the branches; |x| where the slope is −1. */
 const leakyRelu: Rule<"where"> = (build, { inputs: [condition, a, b], shape, dtype }) => {
@@ -49,4 +57,4 @@ function slopeOf(x: Node, y: Node): Node | undefined {
 }
 
 /** Activations that jax-js writes out as choices, as the one operation they are. */
-export const ACTIVATIONS: Rules = { max: [relu], min: [clip], where: [leakyRelu, slopeChosen] };
+export const ACTIVATIONS: Rules = { max: [max], min: [min], where: [leakyRelu, slopeChosen] };

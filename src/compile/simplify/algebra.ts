@@ -1,4 +1,4 @@
-import type { Node, NodeOf, Shape } from "../graph.ts";
+import { type Node, type NodeOf, sameShape } from "../graph.ts";
 import { type Builder, isScalar, type Rule, type Rules } from "./builder.ts";
 
 /** Whether a commutative operation's operands should change places: scalars come last, otherwise the older node first. */
@@ -83,7 +83,7 @@ const sub: Rule<"sub"> = (build, { inputs: [x, y] }) => {
 const mul: Rule<"mul"> = (build, { inputs: [x, y], shape }) => {
   if (isScalar(y, 1)) return x;
   // As in jax-js, whatever x is.
-  if (isScalar(y, 0)) return repeated(build, y, shape);
+  if (isScalar(y, 0)) return build.filled(0, shape, x.dtype);
   if (!isFloat(x)) return undefined;
   if (isScalar(y, -1)) return build.neg(x);
   const divisorY = operandOf(build, y, "reciprocal");
@@ -97,16 +97,6 @@ const mul: Rule<"mul"> = (build, { inputs: [x, y], shape }) => {
   if (inner !== undefined) return build.mul(inner.x, inner.by(y));
   return maskScaled(build, x, y);
 };
-
-function repeated(build: Builder, scalar: Node, shape: Shape): Node {
-  return build.expand(
-    build.reshape(
-      scalar,
-      shape.map(() => 1),
-    ),
-    shape,
-  );
-}
 
 /** A mask of a finite multiple for the multiple of a mask. */
 function maskScaled(build: Builder, x: Node, factor: Node): Node | undefined {
@@ -141,9 +131,14 @@ const div: Rule<"div"> = (build, { inputs: [x, y] }) => {
   if (x.op === "neg") return build.neg(build.div(x.inputs[0], y));
   if (y.op === "neg") return build.neg(build.div(x, y.inputs[0]));
   if (y.op === "reciprocal") return build.mul(x, y.inputs[0]);
-  if (y.shape.length > 0) return undefined;
-  return scaleDivided(build, x, y);
+  return y.shape.length > 0 ? scaleLast(build, x, y) : scaleDivided(build, x, y);
 };
+
+/** (x·s)/y as (x/y)·s, and (x/s)/y as (x/y)/s, for s of rank 0: scalars that come last join others. */
+function scaleLast(build: Builder, x: Node, y: Node): Node | undefined {
+  const scale = sameShape(x.shape, y.shape) ? scaled(build, x) : undefined;
+  return scale === undefined ? undefined : scale.by(build.div(scale.x, y));
+}
 
 /** (x·s)/d as x·(s/d), and (x/s)/d as x/(s·d), for s and d of rank 0. */
 function scaleDivided(build: Builder, x: Node, divisor: Node): Node | undefined {

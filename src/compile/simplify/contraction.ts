@@ -1,4 +1,4 @@
-import { type AxisPair, elementCount, type Node, type NodeOf, sameShape } from "../graph.ts";
+import { type AxisPair, elementCount, type Node, type NodeOf, type Shape, sameShape } from "../graph.ts";
 import type { Builder, Rule, Rules } from "./builder.ts";
 import { isElementwise, remade } from "./elementwise-views.ts";
 import { reshapeGroups } from "./reshape-groups.ts";
@@ -267,17 +267,24 @@ const dot: Rule<"dot"> = (build, { inputs: [x, y], shape, dtype }) => {
     labels: node.shape.map((_, axis) => rank - node.shape.length + axis),
   });
   const out = shape.map((_, axis) => axis);
-  return labelledProduct(build, aligned(x), aligned(y), out);
+  return labelledProduct(build, aligned(x), aligned(y), out, shape);
 };
 
-function labelledProduct(build: Builder, left: Labelled, right: Labelled, out: readonly number[]): Node {
+function labelledProduct(
+  build: Builder,
+  left: Labelled,
+  right: Labelled,
+  out: readonly number[],
+  shape: Shape,
+): Node {
   const contraction = new Contraction(left, right, out);
   contraction.simplify(build);
-  return contraction.build(build);
+  // Labels may have been split or joined on the way.
+  return build.reshape(contraction.build(build), shape);
 }
 
 /** A sum over products that is larger than the operands it is made of, or over all of them. */
-const reduce: Rule<"reduce"> = (build, { inputs: [x], parameters: { reduction, axes }, dtype }) => {
+const reduce: Rule<"reduce"> = (build, { inputs: [x], parameters: { reduction, axes }, shape, dtype }) => {
   if (reduction !== "add" || x.op !== "mul" || dtype === "bool") return undefined;
   const sizes = x.inputs.map((input) => elementCount(input.shape));
   const size = elementCount(x.shape);
@@ -289,7 +296,7 @@ const reduce: Rule<"reduce"> = (build, { inputs: [x], parameters: { reduction, a
     labels: node.shape.map((_, axis) => rank - node.shape.length + axis),
   }));
   const out = x.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
-  return labelledProduct(build, left, right, out);
+  return labelledProduct(build, left, right, out, shape);
 };
 
 /** (AB)ᵀ is BᵀAᵀ: the transposition of a product that exchanges its operands' axes costs nothing. */

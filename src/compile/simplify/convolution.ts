@@ -1,5 +1,6 @@
 import { type AxisPair, elementCount, type Node, type NodeOf } from "../graph.ts";
 import type { Builder, Rule, Rules } from "./builder.ts";
+import { groupedConvolution } from "./grouped-convolution.ts";
 import { inversePermutation } from "./reshape-groups.ts";
 import { type WindowAxis, windowTable } from "./window-tables.ts";
 
@@ -48,14 +49,15 @@ const count = (axes: readonly ConvolutionAxis[], size: (axis: ConvolutionAxis) =
 const MOST_WINDOW_ELEMENTS = 2 ** 28;
 
 const conv: Rule<"conv"> = (build, node) => {
-  if (elementCount(node.shape) === 0) return undefined;
+  if ([node, ...node.inputs].some(({ shape }) => shape.includes(0))) {
+    return build.filled(0, node.shape, node.dtype);
+  }
   const convolution = convolutionOf(node);
-  const { x, axes, batchDims } = convolution;
-  const dilated = axes.some(({ alpha }) => alpha > 1);
-  if (!dilated) {
-    const windows = (elementCount(x.shape) / count(axes, ({ inputs }) => inputs)) * count(axes, pairsOfInput);
-    const grouped = batchDims > 0 && count(axes, ({ taps }) => taps) <= count(axes, ({ places }) => places);
-    return grouped || windows > MOST_WINDOW_ELEMENTS ? undefined : inputWindows(build, convolution);
+  const { axes } = convolution;
+  if (axes.every(({ alpha }) => alpha === 1)) {
+    return isForRuntime(node, convolution)
+      ? groupedConvolution(build, node)
+      : inputWindows(build, convolution);
   }
   const phases = axes.every(({ beta }) => beta === 1);
   const perPlaceOfInput = count(axes, ({ taps, alpha }) => (phases ? Math.ceil(taps / alpha) : taps));
@@ -64,6 +66,15 @@ const conv: Rule<"conv"> = (build, node) => {
     return kernelWindows(build, convolution);
   return phases ? phased(build, convolution) : inputWindows(build, convolution);
 };
+
+/** Whether the runtime's own operator is better: for groups, whose products would be small, and where memory runs out. */
+function isForRuntime({ dtype }: Node, { x, axes, batchDims }: Convolution): boolean {
+  if (dtype !== "float32" && dtype !== "float16") return false;
+  const windows = (elementCount(x.shape) / count(axes, ({ inputs }) => inputs)) * count(axes, pairsOfInput);
+  // The other way round it is the gradient of a kernel, for which that operator is slow.
+  const forward = count(axes, ({ taps }) => taps) <= count(axes, ({ places }) => places);
+  return (batchDims > 0 && forward) || windows > MOST_WINDOW_ELEMENTS;
+}
 
 function pairsOfInput({ places, taps }: ConvolutionAxis): number {
   return places * taps;
@@ -296,8 +307,7 @@ function onePhase(build: Builder, { x, kernel, batchDims }: Convolution, phases:
   const places = windows.map(({ countA }) => countA);
   if (windows.some(({ countB }) => countB === 0)) {
     const shape = [...x.shape.slice(0, batchDims + 1), ...places, kernel.shape[batchDims]];
-    const unit = shape.map(() => 1);
-    return build.expand(build.reshape(build.scalar(0, x.dtype), unit), shape);
+    return build.filled(0, shape, x.dtype);
   }
   const all = channelsLast(build, kernel, batchDims);
   const phase = (axis: number): Phase | undefined => phases[axis - batchDims];

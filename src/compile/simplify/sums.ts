@@ -14,33 +14,46 @@ export function joinSums(graph: Graph, build: Builder): Graph {
   const counterparts = new Map<Node, Node>();
   const inner = innerSums(uses);
   return rebuild(graph, build, (node, inputs) => {
-    const plain = () => remake(node, inputs);
-    const made =
-      node.op === "add" && !inner.has(node) ? (joined(build, node, inner, counterparts) ?? plain()) : plain();
+    const root = isSum(node) && !inner.has(node);
+    const made = (root ? joined(build, node, inner, counterparts) : undefined) ?? remake(node, inputs);
     counterparts.set(node, made);
     return made;
   });
+}
+
+function isSum(node: Node): node is NodeOf<"add"> | NodeOf<"sub"> {
+  return node.op === "add" || node.op === "sub";
 }
 
 /** Sums that are terms of one other sum and nothing else. */
 function innerSums(uses: ReadonlyMap<Node, number>): ReadonlySet<Node> {
   const inner = new Set<Node>();
   for (const sum of uses.keys()) {
-    if (sum.op !== "add") continue;
+    if (!isSum(sum)) continue;
     for (const term of sum.inputs) {
-      if (term.op === "add" && uses.get(term) === 1 && sameShape(term.shape, sum.shape)) inner.add(term);
+      if (isSum(term) && uses.get(term) === 1 && sameShape(term.shape, sum.shape)) inner.add(term);
     }
   }
   return inner;
 }
 
+interface Term {
+  readonly node: Node;
+  readonly negative: boolean;
+}
+
 /** The terms of a sum, from the first added to the last. */
-function termsOf(sum: Node, inner: ReadonlySet<Node>): Node[] {
-  const terms: Node[] = [];
-  const pending = [...sum.inputs];
+function termsOf(sum: Node, inner: ReadonlySet<Node>): Term[] {
+  const terms: Term[] = [];
+  const pending: Term[] = [{ node: sum, negative: false }];
   for (let term = pending.pop(); term !== undefined; term = pending.pop()) {
-    if (inner.has(term)) pending.push(...term.inputs);
-    else terms.push(term);
+    const { node, negative } = term;
+    if (node !== sum && !inner.has(node)) {
+      terms.push(term);
+      continue;
+    }
+    const [first, second] = node.inputs;
+    pending.push({ node: first, negative }, { node: second, negative: negative !== (node.op === "sub") });
   }
   return terms.reverse();
 }
@@ -51,7 +64,10 @@ function joined(
   inner: ReadonlySet<Node>,
   counterparts: ReadonlyMap<Node, Node>,
 ): Node | undefined {
-  const terms = termsOf(sum, inner).map((term) => counterparts.get(term)!);
+  const terms = termsOf(sum, inner).map(({ node, negative }) => {
+    const term = counterparts.get(node)!;
+    return negative ? build.neg(term) : term;
+  });
   if (!terms.every((term) => sameShape(term.shape, sum.shape))) return undefined;
   const fewer = [joinedProducts, joinedReductions, joinedPieces].reduce(
     (rest, join) => join(build, rest),
@@ -216,16 +232,7 @@ function placed(build: Builder, pieces: readonly NodeOf<"pad">[], axis: number):
   let end = 0;
   const zerosTo = (place: number) => {
     if (place === end) return;
-    const size = shape.with(axis, place - end);
-    parts.push(
-      build.expand(
-        build.reshape(
-          build.scalar(0, dtype),
-          shape.map(() => 1),
-        ),
-        size,
-      ),
-    );
+    parts.push(build.filled(0, shape.with(axis, place - end), dtype));
   };
   for (const piece of pieces.toSorted((a, b) => start(a) - start(b))) {
     if (start(piece) < end) return undefined;

@@ -87,16 +87,19 @@ export async function lowered(fn: ArrayFunction, samples: readonly Sample[]): Pr
 /** What may differ: a share of the largest magnitude of an array of floats. */
 export const TOLERANCE = 1e-5;
 
-/** Both ways give the same: floats to a tolerance relative to each array's largest magnitude, everything else exactly. */
+/**
+ * Both ways give the same: floats to a tolerance relative to each array's largest magnitude, but at least `unit`;
+ * everything else exactly.
+ */
 export async function expectSame(
   fn: ArrayFunction,
   samples: readonly Sample[],
-  tolerance = TOLERANCE,
+  unit?: number,
 ): Promise<void> {
   const [expected, got] = [await evaluated(fn, samples), await lowered(fn, samples)];
   expect(got.map(typeOf)).toEqual(expected.map(typeOf));
   for (const [i, { data, dtype }] of expected.entries()) {
-    if (dtype.startsWith("float")) expectClose(got[i].data, data, tolerance);
+    if (dtype.startsWith("float")) expectClose(got[i].data, data, TOLERANCE, unit);
     else expect([...got[i].data]).toEqual([...data]);
   }
 }
@@ -109,9 +112,10 @@ export function expectClose(
   got: ArrayLike<number>,
   expected: ArrayLike<number>,
   tolerance = TOLERANCE,
+  unit = 1e-30,
 ): void {
   const finite = Array.from(expected).filter(Number.isFinite).map(Math.abs);
-  const allowed = tolerance * Math.max(...finite, 1e-30);
+  const allowed = tolerance * Math.max(...finite, unit);
   for (let i = 0; i < expected.length; i++) {
     const same = Object.is(got[i], expected[i]) || got[i] === expected[i];
     if (!same && !(Math.abs(got[i] - expected[i]) <= allowed)) {

@@ -62,17 +62,49 @@ function crossEntropy(logits: np.Array, labels: np.Array): np.Array {
   return np.mean(nn.logSoftmax(logits).mul(nn.oneHot(labels, classes)).sum(-1)).neg();
 }
 
-/** A ReLU network 12-8-8-3 on a batch of 6, the first weight divided by an estimate of its spectral norm. */
-export function mlpStep(random: Seeded): TrainingStep {
-  const loss: Loss = ([w1, b1, w2, b2, w3, b3, u, v], [x, y]) => {
-    const [left, right] = [lax.stopGradient(u), lax.stopGradient(v)];
-    const sigma = np.dot(left, np.matmul(w1.ref, right));
-    const h1 = nn.relu(np.matmul(x, w1.transpose()).div(sigma).add(b1));
+export interface MlpSizes {
+  readonly batch: number;
+  readonly inputs: number;
+  readonly hidden: number;
+  readonly classes: number;
+  /** Whether the first weight is divided by an estimate of its spectral norm, improved in the same step. */
+  readonly spectral: boolean;
+}
+
+const SMALL_MLP: MlpSizes = { batch: 6, inputs: 12, hidden: 8, classes: 3, spectral: true };
+
+/** A ReLU network with two hidden layers. */
+export function mlpStep(random: Seeded, sizes: MlpSizes = SMALL_MLP): TrainingStep {
+  const { batch, inputs, hidden, classes, spectral } = sizes;
+  const loss: Loss = ([w1, b1, w2, b2, w3, b3, v0], [x, y]) => {
+    const sum = np.matmul(x, w1.ref.transpose());
+    const scaled = spectral ? sum.div(largestSingularValue(w1, v0)) : sum;
+    const h1 = nn.relu(scaled.add(b1));
     const h2 = nn.relu(np.matmul(h1, w2).add(b2));
     return crossEntropy(np.matmul(h2, w3).add(b3), y);
   };
-  const shapes = [[8, 12], [8], [8, 8], [8], [8, 3], [3], [8], [12]];
-  return adamStep(loss, random, shapes, [random.sample([6, 12]), random.between([6], "int32", 0, 2)]);
+  const shapes = [
+    [hidden, inputs],
+    [hidden],
+    [hidden, hidden],
+    [hidden],
+    [hidden, classes],
+    [classes],
+    [inputs],
+  ];
+  return adamStep(loss, random, shapes, [
+    random.sample([batch, inputs]),
+    random.between([batch], "int32", 0, classes - 1),
+  ]);
+}
+
+/** uᵀWv after one power iteration from v, gradients through W only (Miyato et al. 2018). */
+function largestSingularValue(w: np.Array, start: np.Array): np.Array {
+  const fixed = lax.stopGradient(w.ref);
+  const unit = (x: np.Array) => x.ref.div(np.sqrt(np.square(x).sum()));
+  const u = unit(np.matmul(fixed.ref, lax.stopGradient(start)));
+  const v = unit(np.matmul(u.ref, fixed));
+  return np.dot(u, np.matmul(w, v));
 }
 
 /** A convolutional critic on 2×6×6 images with a gradient penalty, so that convolutions are differentiated twice. */
