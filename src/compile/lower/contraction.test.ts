@@ -140,3 +140,10 @@ it("an error names the primitive and its operands", async () => {
     /cholesky\(float32\[2,2\]\) has no equivalent in onnxruntime.*device: "jax"/,
   );
 });
+
+it("what is added to a product of matrices keeps its axes", async () => {
+  const add = (x: np.Array, w: np.Array, b: np.Array) => np.matmul(x, w).reshape([2, 1, 2]).add(b);
+  for (const shape of [[2], [1, 2], [2, 1, 1], [2, 1, 2], [1, 1, 1]]) {
+    await expectSame(add, [random.sample([2, 5]), random.sample([5, 2]), random.sample(shape)]);
+  }
+});

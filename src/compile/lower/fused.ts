@@ -1,7 +1,7 @@
 import { elementCount, type Node, type NodeOf, type Shape } from "../graph.ts";
 import { gemm, isGemm, type MatrixProduct, matrixProduct } from "./contraction.ts";
 import { binary } from "./elementwise.ts";
-import { type Lower, type Lowering, type Lowerings, unreshaped } from "./lowering.ts";
+import type { Lower, Lowering, Lowerings } from "./lowering.ts";
 
 /** A Gemm that nothing else uses, so that it can take on what is done with its result. */
 function absorbable(lowering: Lowering, node: Node, shape: Shape): NodeOf<"contract"> | undefined {
@@ -18,7 +18,7 @@ function addend(lowering: Lowering, node: Node, result: Node, p: MatrixProduct):
   const count = elementCount(node.shape);
   if (count === 1) return lowering.reshaped(node, []);
   if (count === elementCount(result.shape)) return lowering.reshaped(node, [p.rows, p.columns]);
-  if (count !== p.columns || !isTrailing(unreshaped(node).shape, result.shape)) return undefined;
+  if (count !== p.columns || !isTrailing(node.shape, result.shape)) return undefined;
   return lowering.reshaped(node, [p.columns]);
 }
 

@@ -1,4 +1,4 @@
-import type { Node } from "../graph.ts";
+import { type Node, sameShape } from "../graph.ts";
 import { type Builder, isScalar, type Rule, type Rules } from "./builder.ts";
 
 function scalarValue(node: Node): number | undefined {
@@ -52,6 +52,7 @@ const slopeChosen: Rule<"where"> = (build, { inputs: [condition, a, b], dtype })
 
 /** The constant c where x is y·c, or both are the same reshape of such. */
 function slopeOf(x: Node, y: Node): Node | undefined {
+  if (!sameShape(x.shape, y.shape)) return undefined;
   if (x.op === "reshape" && y.op === "reshape") return slopeOf(x.inputs[0], y.inputs[0]);
   return x.op === "mul" && x.inputs[0] === y && x.inputs[1].op === "scalar" ? x.inputs[1] : undefined;
 }

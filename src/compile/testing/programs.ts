@@ -20,7 +20,7 @@ export interface Program {
 
 /** A program of so many operations: mostly views, which are what simplification works on. */
 export function randomProgram(random: Seeded, operations: number): Program {
-  const inputs = Array.from({ length: 3 }, () => randomShape(random));
+  const inputs = Array.from({ length: 3 }, () => inputShape(random));
   const shapes: Shape[] = [...inputs];
   const steps: Step[] = [];
   while (steps.length < operations) {
@@ -42,8 +42,10 @@ export function randomProgram(random: Seeded, operations: number): Program {
   return { inputs, run, text: [`inputs ${inputs.map((shape) => `[${shape}]`)}`, ...lines].join("\n") };
 }
 
-function randomShape(random: Seeded): Shape {
-  return Array.from({ length: random.integer(1, 4) }, () => random.integer(1, 3));
+/** Of two elements at least: jax-js holds arrays of one number as expressions, and pads those wrongly before a function. */
+function inputShape(random: Seeded): Shape {
+  const shape = Array.from({ length: random.integer(1, 4) }, () => random.integer(1, 3));
+  return elementCount(shape) > 1 ? shape : inputShape(random);
 }
 
 const STEPS = [
@@ -72,11 +74,11 @@ function randomStep(random: Seeded, shapes: readonly Shape[]): Step | undefined 
 function unary(random: Seeded, shapes: readonly Shape[], x: number): Step {
   const [text, apply] = (
     [
-      ["tanh", np.tanh],
+      ["cosine", np.cos],
       ["neg", np.negative],
       ["relu", (a: np.Array) => np.maximum(a, 0)],
       ["scaled", (a: np.Array) => a.mul(0.5)],
-      ["exp", (a: np.Array) => np.exp(np.tanh(a))],
+      ["square", (a: np.Array) => np.square(a.mul(0.5))],
     ] as const
   )[random.integer(0, 4)];
   return { operands: [x], apply: apply as Step["apply"], shape: shapes[x], text };
