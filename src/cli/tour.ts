@@ -21,7 +21,7 @@ interface TourFlags {
 const EXAMPLES = `
 Examples:
   lipschitz tour                      about a minute; networks and report in ./lipschitz-tour
-  lipschitz tour --out /tmp/tour --seed 7
+  lipschitz tour --out digits --seed 7
   lipschitz tour --json
 
 Trains on 8,000 handwritten digits that come with the package and tests on 2,000 others. Needs @jax-js/jax;
