@@ -7,6 +7,7 @@ the input built once. Weights and data come from the same hash as on the other s
 import json
 import os
 import resource
+import statistics
 import sys
 import time
 
@@ -123,11 +124,13 @@ def prepare(key, model, batch, spectral, time=0):
 def steps(key, count):
     step = runs[key]
     losses = []
-    start = time.perf_counter()
+    seconds = []
     for _ in range(count):
-        losses.append(step())
-    seconds = (time.perf_counter() - start) / count
-    return {"seconds": seconds, "losses": [loss.item() for loss in losses]}
+        start = time.perf_counter()
+        losses.append(step().item())
+        seconds.append(time.perf_counter() - start)
+    # The median, as on the other sides: now and then a thread is stopped for many steps' time, and the others wait.
+    return {"seconds": statistics.median(seconds), "losses": losses}
 
 
 def memory():
