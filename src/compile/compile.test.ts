@@ -45,8 +45,21 @@ function step(layer: Layer, batches: [np.Array, np.Array], rate: np.Array) {
   };
 }
 
-const layer = () => ({ w: np.array([[1, -2], [3, 0.5]]), b: np.array([0.25, 0]) }); // biome-ignore format: one matrix
-const batches = (): [np.Array, np.Array] => [np.array([[1, 2], [0, -1], [2, 1]]), np.ones([3, 2])]; // biome-ignore format: one matrix
+const layer = () => ({
+  w: np.array([
+    [1, -2],
+    [3, 0.5],
+  ]),
+  b: np.array([0.25, 0]),
+});
+const batches = (): [np.Array, np.Array] => [
+  np.array([
+    [1, 2],
+    [0, -1],
+    [2, 1],
+  ]),
+  np.ones([3, 2]),
+];
 
 async function values(result: unknown): Promise<unknown> {
   return tree.map((leaf: JaxArray) => leaf.js(), (await toJax(result)) as never);
@@ -261,7 +274,10 @@ describe("weak types", () => {
     });
     let n: NativeArray | number = 2;
     for (let k = 0; k < 3; k++) {
-      const result: ResultTree<{ n: np.Array; product: np.Array }> = await compiled(n, np.array([3], { dtype: "int32" as never })); // biome-ignore format: one call
+      const result: ResultTree<{ n: np.Array; product: np.Array }> = await compiled(
+        n,
+        np.array([3], { dtype: "int32" as never }),
+      );
       n = result.n;
       expect(n.weakType).toBe(true);
       expect(result.product.dtype).toBe("int32");
@@ -383,7 +399,10 @@ describe("a runtime that fails", () => {
 
 describe("what cannot be compiled", () => {
   it("is named, with the device that runs it; nothing is consumed", async () => {
-    const x = np.array([[2, 1], [1, 2]]); // biome-ignore format: one matrix
+    const x = np.array([
+      [2, 1],
+      [1, 2],
+    ]);
     const cholesky = (a: np.Array) => lax.linalg.cholesky(a);
     const call = compile(cholesky)(x);
     await expect(call).rejects.toThrow(UnsupportedPrimitiveError);

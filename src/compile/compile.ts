@@ -8,6 +8,7 @@ import { checkResult } from "./leaves.ts";
 import type { NativeArray } from "./native-array.ts";
 import { OnnxFunction } from "./onnx-function.ts";
 import { type Loaders, loaders as packageLoaders } from "./onnxruntime.ts";
+import type { ReplacedLeaves } from "./replaced-leaves.ts";
 
 export interface CompileOptions {
   /**
@@ -19,27 +20,10 @@ export interface CompileOptions {
 }
 
 /** A tree of arguments for a compiled function: a leaf may be an array of jax-js, a NativeArray, a number or a boolean. */
-export type ArgumentTree<T> = T extends JaxArray
-  ? JaxArray | NativeArray | number | boolean
-  : T extends readonly (infer U)[]
-    ? number extends T["length"]
-      ? // Not the mapped type below: only this form may refer to itself in trees of any depth.
-        ArgumentTree<U>[]
-      : { [K in keyof T]: ArgumentTree<T[K]> }
-    : T extends object
-      ? { [K in keyof T]: ArgumentTree<T[K]> }
-      : T;
+export type ArgumentTree<T> = ReplacedLeaves<T, JaxArray, JaxArray | NativeArray | number | boolean>;
 
-/** The tree that a compiled function returns: a NativeArray for every array. */
-export type ResultTree<T> = T extends JaxArray
-  ? NativeArray
-  : T extends readonly (infer U)[]
-    ? number extends T["length"]
-      ? ResultTree<U>[]
-      : { [K in keyof T]: ResultTree<T[K]> }
-    : T extends object
-      ? { [K in keyof T]: ResultTree<T[K]> }
-      : NativeArray;
+/** The tree that a compiled function returns: a NativeArray for every array and number. */
+export type ResultTree<T> = ReplacedLeaves<T, JaxArray | number | boolean, NativeArray>;
 
 /** A compiled function: takes and returns the trees of the function it was made from. */
 export interface CompiledFunction<Args extends readonly unknown[], Result> {

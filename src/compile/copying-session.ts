@@ -1,45 +1,27 @@
 import { hostData, hostView } from "./element-types.ts";
 import { GpuBuffer } from "./gpu-buffer.ts";
 import { HostBuffer } from "./host-buffer.ts";
-import type { LoweredFunction } from "./lowered.ts";
-import {
-  LOG_FATAL,
-  type OnnxRuntime,
-  type OrtSession,
-  type OrtTensor,
-  type OrtTensors,
-} from "./onnxruntime.ts";
-import { type GraphValue, graphInputs, graphOutputs, type Session } from "./session.ts";
+import { OnnxSession } from "./onnx-session.ts";
+import { LOG_FATAL, type OrtTensor, type OrtTensors } from "./onnxruntime.ts";
+import type { GraphValue } from "./session.ts";
 import type { ArrayStorage } from "./storage.ts";
 
 /**
  * A function in onnxruntime-web: inputs are copied into the memory of its WebAssembly module and results out of it, unless
  * they are in a GPU's memory. Results come in arrays of their own.
  */
-export class CopyingSession implements Session {
-  readonly #ort: OnnxRuntime;
-  readonly #session: OrtSession;
-  readonly #inputs: readonly GraphValue[];
-  readonly #outputs: readonly GraphValue[];
-
-  constructor(ort: OnnxRuntime, session: OrtSession, lowered: LoweredFunction) {
-    this.#ort = ort;
-    this.#session = session;
-    this.#inputs = graphInputs(lowered);
-    this.#outputs = graphOutputs(lowered);
-  }
-
+export class CopyingSession extends OnnxSession {
   async run(inputs: readonly ArrayStorage[]): Promise<ArrayStorage[]> {
-    const wanted = this.#outputs.filter(({ type }) => type.size > 0);
+    const wanted = this.outputs.filter(({ type }) => type.size > 0);
     const fetches = Object.fromEntries(wanted.map(({ name }) => [name, null]));
     const feeds: OrtTensors = {};
     const hosts: HostBuffer[] = [];
     try {
-      for (const { leaf, name } of this.#inputs) feeds[name] = await this.#feed(inputs[leaf], hosts);
+      for (const { leaf, name } of this.inputs) feeds[name] = await this.#feed(inputs[leaf], hosts);
       const tensors = await oneAtATime(() =>
-        this.#session.run(feeds, fetches, { logSeverityLevel: LOG_FATAL }),
+        this.session.run(feeds, fetches, { logSeverityLevel: LOG_FATAL }),
       );
-      return this.#outputs.map(({ name, type }) =>
+      return this.outputs.map(({ name, type }) =>
         type.size > 0 ? storageOf(type, tensors[name]) : new HostBuffer(type, hostData(type.dtype, 0)),
       );
     } finally {
@@ -48,14 +30,14 @@ export class CopyingSession implements Session {
   }
 
   async #feed(storage: ArrayStorage, hosts: HostBuffer[]): Promise<OrtTensor> {
-    if (storage instanceof GpuBuffer && storage.tensor instanceof this.#ort.Tensor) return storage.tensor;
+    if (storage instanceof GpuBuffer && storage.tensor instanceof this.ort.Tensor) return storage.tensor;
     const host = await storage.host();
     hosts.push(host);
-    return host.tensor(this.#ort.Tensor);
+    return host.tensor(this.ort.Tensor);
   }
 
-  release(): Promise<void> {
-    return oneAtATime(() => this.#session.release());
+  override release(): Promise<void> {
+    return oneAtATime(() => super.release());
   }
 }
 

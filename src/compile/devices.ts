@@ -95,7 +95,8 @@ function nativeOptions(threads: number): SessionOptions {
   return {
     intraOpNumThreads: threads,
     executionMode: "sequential",
-    graphOptimizationLevel: "all",
+    // Graphs arrive as they are to run: onnxruntime would only join transpositions again that are faster apart.
+    graphOptimizationLevel: "disabled",
     logSeverityLevel: LOG_FATAL,
   };
 }

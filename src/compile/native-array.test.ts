@@ -126,7 +126,14 @@ describe("toJax", () => {
     const before = liveArrays();
     const tree = await toJax({ w: example(), rest: [np.ones([2]), 3] as const });
     expect(tree.w.shape).toEqual([2, 3]);
-    expect([tree.w.js(), tree.rest[0].js(), tree.rest[1]]).toEqual([[[1, 2, 3], [4, 5, 6]], [1, 1], 3]); // biome-ignore format: one matrix
+    expect([tree.w.js(), tree.rest[0].js(), tree.rest[1]]).toEqual([
+      [
+        [1, 2, 3],
+        [4, 5, 6],
+      ],
+      [1, 1],
+      3,
+    ]);
     expect(liveArrays()).toBe(before);
   });
 

@@ -1,18 +1,9 @@
 import { type Array as JaxArray, tree } from "@jax-js/jax";
 import { NativeArray } from "./native-array.ts";
+import type { ReplacedLeaves } from "./replaced-leaves.ts";
 
 /** The same tree with jax-js's arrays in the places of NativeArrays. */
-export type JaxTree<T> = T extends NativeArray
-  ? JaxArray
-  : T extends JaxArray
-    ? T
-    : T extends readonly (infer U)[]
-      ? number extends T["length"]
-        ? JaxTree<U>[]
-        : { [K in keyof T]: JaxTree<T[K]> }
-      : T extends object
-        ? { [K in keyof T]: JaxTree<T[K]> }
-        : T;
+export type JaxTree<T> = ReplacedLeaves<T, NativeArray | JaxArray, JaxArray>;
 
 /** A tree whose NativeArrays are converted for jax-js's operations; other leaves stay. Consumes the NativeArrays. */
 export async function toJax<T>(arrays: T): Promise<JaxTree<T>> {

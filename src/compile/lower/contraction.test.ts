@@ -1,6 +1,16 @@
 import { grad, lax, numpy as np } from "@jax-js/jax";
 import { describe, expect, it } from "vitest";
-import { evaluated, expectClose, expectSame, lowered, Seeded } from "../testing/reference.ts";
+import { ArrayType } from "../array-type.ts";
+import {
+  type ArrayFunction,
+  evaluated,
+  expectClose,
+  expectSame,
+  lowered,
+  Seeded,
+  sampleOf,
+} from "../testing/reference.ts";
+import { operatorsOf } from "../testing/structure.ts";
 
 const random = new Seeded(4);
 
@@ -146,4 +156,74 @@ it("what is added to a product of matrices keeps its axes", async () => {
   for (const shape of [[2], [1, 2], [2, 1, 1], [2, 1, 2], [1, 1, 1]]) {
     await expectSame(add, [random.sample([2, 5]), random.sample([5, 2]), random.sample(shape)]);
   }
+});
+
+const norm = (x: np.Array) => np.sqrt(np.sum(np.square(x)));
+
+describe("norms", () => {
+  it.each([
+    ["zero", [0, 0, 0]],
+    ["of squares that underflow", [3e-30, 4e-30, 0]],
+    ["of squares that are denormal", [3e-20, 4e-20, 0]],
+    ["of squares that overflow", [3e25, 4e25, 0]],
+    ["not finite", [1, Number.POSITIVE_INFINITY, 0]],
+    ["not a number", [1, Number.NaN, 0]],
+  ])("%s", async (_, values) => {
+    await expectSame(norm, [sampleOf(values)]);
+    await expectSame((x) => np.where(norm(x.ref).greater(0), x.ref.div(norm(x)), 7), [sampleOf(values)]);
+  });
+
+  it("of arrays, with their gradients, and beside the square itself", async () => {
+    const square = (x: np.Array) => np.sum(np.square(x));
+    await expectSame((x) => [norm(x.ref), grad(norm)(x)], [random.sample([3, 4])]);
+    await expectSame((x) => [square(x.ref), np.sqrt(square(x))], [random.sample([2, 3, 2])]);
+    await expectSame(norm, [random.sample([5], "float64")]);
+  });
+});
+
+describe("vectors are rows", () => {
+  const unit = (x: np.Array) => x.ref.div(norm(x));
+  const types = (shapes: readonly number[][]) => shapes.map((shape) => new ArrayType(shape, "float32"));
+
+  it.each<[string, ArrayFunction, number[][], Record<string, number>]>([
+    [
+      "a power iteration",
+      (w, v) => unit(np.matmul(unit(np.matmul(v, w.ref.transpose())), w)),
+      [
+        [3, 5],
+        [1, 5],
+      ],
+      { Gemm: 2, ReduceL2: 2, Div: 2 },
+    ],
+    [
+      "a product of two vectors as a factor",
+      (u, v, w) => w.div(np.sum(u.mul(v))),
+      [
+        [1, 5],
+        [1, 5],
+        [2, 5],
+      ],
+      { Gemm: 1, Div: 1 },
+    ],
+    [
+      "a vector with another one added",
+      (w, v, b) => np.matmul(w, v).add(b),
+      [[3, 5], [5], [3]],
+      { Reshape: 2, Gemm: 1 },
+    ],
+  ])("%s", async (_, fn, shapes, operators) => {
+    await expectSame(
+      fn,
+      shapes.map((shape) => random.sample(shape)),
+    );
+    expect(await operatorsOf(fn, types(shapes))).toEqual(operators);
+  });
+
+  it("beside vectors of one axis and of more", async () => {
+    const samples = [random.sample([3, 5]), random.sample([5]), random.sample([3]), random.sample([2, 3])];
+    await expectSame((w, v, b, m) => {
+      const product = np.matmul(w, v);
+      return [product.ref.mul(product.ref), product.ref.mul(b), product.ref.mul(m), np.exp(product)];
+    }, samples);
+  });
 });

@@ -12,6 +12,8 @@ interface Arrangement {
   readonly cost: number;
 }
 
+type Contraction = Pick<NodeOf<"contract">, "inputs" | "parameters">;
+
 /** Axes of one operand: those shared with the other in the result, its own, and those summed over. */
 interface Roles {
   readonly batch: readonly number[];
@@ -60,7 +62,7 @@ export interface MatrixProduct {
 }
 
 /** The order of the summed axes for which less has to be moved. */
-function cheapest({ inputs: [left, right], parameters: { batch, summed } }: NodeOf<"contract">) {
+function cheapest({ inputs: [left, right], parameters: { batch, summed } }: Contraction) {
   const orders = ([0, 1] as const).map((side) => {
     const pairs = summed.toSorted((a, b) => a[side] - b[side]);
     const roles = [rolesOf(left, 0, batch, pairs), rolesOf(right, 1, batch, pairs)] as const;
@@ -70,17 +72,31 @@ function cheapest({ inputs: [left, right], parameters: { batch, summed } }: Node
   return orders[1].cost < orders[0].cost ? orders[1] : orders[0];
 }
 
-/**
- * Whether the summed axes come first in an operand. A vector is its own transposition: onnxruntime is fast where it is
- * not said to be transposed, and for a product of two vectors where the second one is.
- */
+/** Whether the summed axes come first in an operand. A vector is its own transposition: it is a row on either side. */
 function summedFirst(arranged: readonly Arrangement[], sizes: readonly number[], side: number): boolean {
-  if (sizes[side] !== 1) return arranged[side].summedFirst;
-  return side === 1 && sizes[0] !== 1;
+  return sizes[side] !== 1 && arranged[side].summedFirst;
+}
+
+/** A product with a vector as vᵀAᵀ: onnxruntime is faster at it than at Av, and rows are what vectors usually are. */
+function vectorInFront(node: NodeOf<"contract">): Contraction {
+  const [left, right] = node.inputs;
+  const { batch, summed } = node.parameters;
+  if (
+    batch.length > 0 ||
+    elementCount(right.shape) !==
+      product(
+        right.shape,
+        summed.map(([, axis]) => axis),
+      )
+  ) {
+    return node;
+  }
+  return { inputs: [right, left], parameters: { batch, summed: summed.map(([a, b]) => [b, a] as const) } };
 }
 
 /** Writes the operands of a contraction as matrices. */
-export function matrixProduct(lowering: Lowering, node: NodeOf<"contract">): MatrixProduct {
+export function matrixProduct(lowering: Lowering, contraction: NodeOf<"contract">): MatrixProduct {
+  const node = vectorInFront(contraction);
   const { roles, arranged } = cheapest(node);
   const batched = roles[0].batch.length > 0;
   const batch = product(node.inputs[0].shape, roles[0].batch);
@@ -95,7 +111,8 @@ export function matrixProduct(lowering: Lowering, node: NodeOf<"contract">): Mat
     const shape = batched ? [batch, ...matrix] : matrix;
     if (permutation === undefined) return lowering.reshaped(source, shape);
     const shaped = lowering.reshaped(source, input.shape);
-    return lowering.reshape(transposed(lowering, shaped, input.shape, permutation), shape);
+    const moved = permutation.map((axis) => input.shape[axis]);
+    return lowering.reshape(transposed(lowering, shaped, input.shape, permutation), moved, shape);
   });
   return {
     left,
@@ -152,17 +169,17 @@ const contract: Lower<"contract"> = (lowering, node) => {
   const p = matrixProduct(lowering, node);
   if (!isGemm(node)) return batchedProduct(lowering, node, p);
   if (!isFasterTurned(p)) {
-    return lowering.reshapeFrom(gemm(lowering, p, p.scale), [p.rows, p.columns], node.shape);
+    return lowering.product(gemm(lowering, p, p.scale), [p.rows, p.columns], node.shape);
   }
   const product = gemm(lowering, { ...p, left: p.right, right: p.left }, p.scale);
   const back = lowering.emitter.op("Transpose", [product], { perm: [1, 0] });
-  return lowering.reshapeFrom(back, [p.rows, p.columns], node.shape);
+  return lowering.reshape(back, [p.rows, p.columns], node.shape);
 };
 
 function batchedProduct(lowering: Lowering, node: NodeOf<"contract">, p: MatrixProduct): string {
   const result = node.dtype === "float32" ? fusedProduct(lowering, p) : plainProduct(lowering, p);
   const matrix = [p.rows, p.columns];
-  return lowering.reshapeFrom(result, p.batched ? [p.batch, ...matrix] : matrix, node.shape);
+  return lowering.reshape(result, p.batched ? [p.batch, ...matrix] : matrix, node.shape);
 }
 
 /** By onnxruntime's own operator, which takes transposed matrices and a factor. */

@@ -23,11 +23,13 @@ const UNARY: Readonly<Partial<Record<UnaryOp, readonly [string, ("float32 only" 
   not: ["Not"],
 };
 
-function unary(op: UnaryOp): Lower<never> {
+export function unary(op: UnaryOp): Lower<never> {
   const [opType, types] = UNARY[op]!;
   return (lowering: Lowering, node: Node) => {
+    if (types !== "float32 only" || node.dtype !== "float64") {
+      return lowering.broadcast(node, (operands) => lowering.emitter.op(opType, operands));
+    }
     const name = lowering.name(node.inputs[0]);
-    if (types !== "float32 only" || node.dtype !== "float64") return lowering.emitter.op(opType, [name]);
     return lowering.cast(lowering.emitter.op(opType, [lowering.cast(name, "float32")]), "float64");
   };
 }
@@ -45,39 +47,44 @@ const BINARY: Readonly<Partial<Record<BinaryOp, string>>> = {
 const LOGICAL: Readonly<Partial<Record<BinaryOp, string>>> = { add: "Or", max: "Or", mul: "And", min: "And" };
 
 export function binary(op: BinaryOp): Lower<never> {
-  return (lowering: Lowering, node: Node) =>
-    lowering.emitter.op((node.dtype === "bool" ? LOGICAL : BINARY)[op]!, lowering.names(node.inputs));
+  return (lowering: Lowering, node: Node) => {
+    const opType = (node.dtype === "bool" ? LOGICAL : BINARY)[op]!;
+    return lowering.broadcast(node, (operands) => lowering.emitter.op(opType, operands));
+  };
 }
 
 /** onnxruntime has Neg of signed numbers only. */
-const neg: Lower<"neg"> = (lowering, { inputs: [x], dtype }) => {
+const neg: Lower<"neg"> = (lowering, node) => {
   const { emitter } = lowering;
-  if (dtype === "uint32") return emitter.op("Sub", [emitter.scalar(0, dtype), lowering.name(x)]);
-  return emitter.op("Neg", [lowering.name(x)]);
+  const { inputs, dtype } = node;
+  if (dtype === "uint32") return emitter.op("Sub", [emitter.scalar(0, dtype), lowering.name(inputs[0])]);
+  return lowering.broadcast(node, (operands) => emitter.op("Neg", operands));
 };
 
 const COMPARISONS = { less: "Less", lessOrEqual: "LessOrEqual", equal: "Equal", notEqual: "Equal" } as const;
 
-const compare: Lower<"compare"> = (lowering, { inputs, parameters: { comparison } }) => {
+const compare: Lower<"compare"> = (lowering, node) => {
+  const { comparison } = node.parameters;
   const ordered = comparison === "less" || comparison === "lessOrEqual";
-  const names = lowering.names(inputs);
-  const operands =
-    ordered && inputs[0].dtype === "bool" ? names.map((name) => lowering.cast(name, "int32")) : names;
-  const result = lowering.emitter.op(COMPARISONS[comparison], operands);
-  return comparison === "notEqual" ? lowering.emitter.op("Not", [result]) : result;
+  const integers = ordered && node.inputs[0].dtype === "bool";
+  return lowering.broadcast(node, (names) => {
+    const operands = integers ? names.map((name) => lowering.cast(name, "int32")) : names;
+    const result = lowering.emitter.op(COMPARISONS[comparison], operands);
+    return comparison === "notEqual" ? lowering.emitter.op("Not", [result]) : result;
+  });
 };
 
 /** Types that onnxruntime's Where lacks, and ones that hold their values. */
 const WHERE_TYPES: Readonly<Partial<Record<ElementType, ElementType>>> = { uint32: "int32", bool: "int32" };
 
-const where: Lower<"where"> = (lowering, { inputs: [condition, x, y], dtype }) => {
-  const { emitter } = lowering;
-  const [c, ...values] = lowering.names([condition, x, y]);
-  const type = WHERE_TYPES[dtype];
-  if (type === undefined) return emitter.op("Where", [c, ...values]);
-  const chosen = emitter.op("Where", [c, ...values.map((name) => lowering.cast(name, type))]);
-  return lowering.cast(chosen, dtype);
-};
+const where: Lower<"where"> = (lowering, node) =>
+  lowering.broadcast(node, ([condition, ...values]) => {
+    const { emitter } = lowering;
+    const type = WHERE_TYPES[node.dtype];
+    if (type === undefined) return emitter.op("Where", [condition, ...values]);
+    const chosen = emitter.op("Where", [condition, ...values.map((name) => lowering.cast(name, type))]);
+    return lowering.cast(chosen, node.dtype);
+  });
 
 const leakyRelu: Lower<"leakyRelu"> = (lowering, { inputs: [x], parameters: { slope } }) =>
   lowering.emitter.op("LeakyRelu", [lowering.name(x)], { alpha: { kind: "float", value: slope } });

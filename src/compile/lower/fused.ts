@@ -1,6 +1,6 @@
 import { elementCount, type Node, type NodeOf, type Shape } from "../graph.ts";
 import { gemm, isGemm, type MatrixProduct, matrixProduct } from "./contraction.ts";
-import { binary } from "./elementwise.ts";
+import { binary, unary } from "./elementwise.ts";
 import type { Lower, Lowering, Lowerings } from "./lowering.ts";
 
 /** A Gemm that nothing else uses, so that it can take on what is done with its result. */
@@ -17,9 +17,9 @@ function absorbable(lowering: Lowering, node: Node, shape: Shape): NodeOf<"contr
 function addend(lowering: Lowering, node: Node, result: Node, p: MatrixProduct): string | undefined {
   const count = elementCount(node.shape);
   if (count === 1) return lowering.reshaped(node, []);
-  if (count === elementCount(result.shape)) return lowering.reshaped(node, [p.rows, p.columns]);
-  if (count !== p.columns || !isTrailing(node.shape, result.shape)) return undefined;
-  return lowering.reshaped(node, [p.columns]);
+  if (count === p.columns && isTrailing(node.shape, result.shape))
+    return lowering.reshaped(node, [p.columns]);
+  return count === elementCount(result.shape) ? lowering.reshaped(node, [p.rows, p.columns]) : undefined;
 }
 
 /** Whether a shape is the end of another one. */
@@ -44,7 +44,7 @@ function sum(op: "add" | "sub"): Lower<"add" | "sub"> {
       const y = addend(lowering, node.inputs[other], node, p);
       if (y === undefined) continue;
       const result = gemm(lowering, p, op === "add" ? p.scale : -p.scale, y);
-      return lowering.reshapeFrom(result, [p.rows, p.columns], node.shape);
+      return lowering.product(result, [p.rows, p.columns], node.shape);
     }
     return plain(lowering, node as never);
   };
@@ -57,8 +57,18 @@ const mul: Lower<"mul"> = (lowering, node) => {
   if (product === undefined || y.op !== "scalar") return binary("mul")(lowering, node as never);
   const p = matrixProduct(lowering, product);
   const result = gemm(lowering, p, p.scale * y.parameters.value);
-  return lowering.reshapeFrom(result, [p.rows, p.columns], node.shape);
+  return lowering.product(result, [p.rows, p.columns], node.shape);
 };
 
-/** Elementwise operations that a Gemm before them does along. */
-export const FUSED: Lowerings = { add: sum("add"), sub: sum("sub"), mul };
+/** √⟨x, x⟩ as a norm. */
+const sqrt: Lower<"sqrt"> = (lowering, node) => {
+  const [square] = node.inputs;
+  const isNorm = square.op === "contract" && square.inputs[0] === square.inputs[1];
+  if (!isNorm || square.shape.length > 0 || !isGemm(square) || !lowering.usedOnce(square)) {
+    return unary("sqrt")(lowering, node as never);
+  }
+  return lowering.emitter.op("ReduceL2", [lowering.elements(square.inputs[0])], { keepdims: 0 });
+};
+
+/** Elementwise operations that a product before them does along. */
+export const FUSED: Lowerings = { add: sum("add"), sub: sum("sub"), mul, sqrt };

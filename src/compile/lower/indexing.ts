@@ -94,7 +94,7 @@ const gather: Lower<"gather"> = (lowering, { inputs: [x, ...indices], parameters
   const moved = transposed(lowering, name, x.shape, order);
   const sizes = axes.map((axis) => x.shape[axis]);
   const rest = order.slice(axes.length).map((axis) => x.shape[axis]);
-  const flat = lowering.reshape(moved, [sizes.reduce((a, b) => a * b, 1), ...rest]);
+  const flat = lowering.reshape(moved, [...sizes, ...rest], [elementCount(sizes), ...rest]);
   const gathered = emitter.op("Gather", [flat, flatIndex(lowering, indices, sizes)], { axis: 0 });
   return permuted(lowering, gathered, indexAxesAt(outDim, indexRank, rank));
 };
@@ -115,7 +115,7 @@ const scatter: Lower<"scatter"> = (lowering, { inputs: [updates, ...indices], pa
   const order = inFront(axes, shape.length);
   const sizes = axes.map((axis) => shape[axis]);
   const rest = order.slice(axes.length).map((axis) => shape[axis]);
-  const rows = sizes.reduce((a, b) => a * b, 1);
+  const rows = elementCount(sizes);
   const count = elementCount(common);
   const rank = updates.shape.length;
   const front = transposed(
@@ -124,10 +124,9 @@ const scatter: Lower<"scatter"> = (lowering, { inputs: [updates, ...indices], pa
     updates.shape,
     inverse(indexAxesAt(outDim, common.length, rank)),
   );
-  const flat = lowering.reshape(front, [count, elementCount(rest)]);
-  const index = lowering.reshape(repeatedName(lowering, flatIndex(lowering, indices, sizes), common), [
-    count,
-  ]);
+  const flat = lowering.reshape(front, [...common, ...rest], [count, elementCount(rest)]);
+  const places = repeatedName(lowering, flatIndex(lowering, indices, sizes), common);
+  const index = lowering.reshape(places, common, [count]);
   const added = scatterRows(lowering, {
     flat,
     index,
@@ -137,7 +136,7 @@ const scatter: Lower<"scatter"> = (lowering, { inputs: [updates, ...indices], pa
     accumulate,
     unique,
   });
-  const moved = lowering.reshape(added, [...sizes, ...rest]);
+  const moved = lowering.reshape(added, [rows, elementCount(rest)], [...sizes, ...rest]);
   return permuted(lowering, moved, inverse(order));
 };
 

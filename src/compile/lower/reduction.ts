@@ -31,7 +31,7 @@ function columnSums(
     filled([rows], dtype, 1),
   );
   const sums = emitter.op("Gemm", [ones, lowering.reshaped(x, [rows, columns])]);
-  return lowering.reshapeFrom(sums, [1, columns], shape);
+  return lowering.reshape(sums, [1, columns], shape);
 }
 
 /** Rows above which the row of ones would weigh on the model. */
@@ -78,7 +78,8 @@ function entriesCombined(
     const entries = emitter.multi("Split", [result], size, { axis, num_outputs: size });
     result = entries.reduce((a, b) => emitter.op(COMBINED[reduction], [a, b]));
   }
-  return lowering.reshape(result, shape);
+  const units = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+  return lowering.reshape(result, units, shape);
 }
 
 const reduce: Lower<"reduce"> = (lowering, node) => {
@@ -117,13 +118,13 @@ function wrappedProduct(lowering: Lowering, x: Node, axes: readonly number[]): s
   let size = 1;
   while (size < reduced) size *= 2;
   const moved = transposed(lowering, lowering.name(x), x.shape, [...axes, ...kept]);
-  const rows = lowering.reshape(moved, [reduced, count]);
+  const rows = lowering.reshape(moved, [...axes.map((axis) => x.shape[axis]), ...shape], [reduced, count]);
   const pads = emitter.integers([0, 0, size - reduced, 0]);
   let product = emitter.op("Pad", [rows, pads, emitter.scalar(1, x.dtype)]);
   for (; size > 1; size /= 2) {
     product = emitter.op("Mul", emitter.multi("Split", [product], 2, { axis: 0, num_outputs: 2 }));
   }
-  return lowering.reshape(product, shape);
+  return lowering.reshape(product, [1, count], shape);
 }
 
 function reduced(lowering: Lowering, reduction: Reduction, name: string, axes: readonly number[]): string {

@@ -1,4 +1,4 @@
-import { elementCount, type Shape } from "../graph.ts";
+import type { Shape } from "../graph.ts";
 import { wideAxes } from "../simplify/reshape-groups.ts";
 import type { Lowering } from "./lowering.ts";
 
@@ -48,11 +48,12 @@ export function transposed(
   const { emitter } = lowering;
   const small = compact(shape, permutation);
   const result = permutation.map((axis) => shape[axis]);
-  if (small.permutation.every((axis, i) => axis === i)) return lowering.reshapeFrom(name, shape, result);
+  if (small.permutation.every((axis, i) => axis === i)) return lowering.reshape(name, shape, result);
   if (movesOne(permutation) && !shape.includes(1))
     return emitter.op("Transpose", [name], { perm: permutation });
-  const source = lowering.reshapeFrom(name, shape, small.shape);
-  return lowering.reshape(turned(lowering, source, small), result);
+  const source = lowering.reshape(name, shape, small.shape);
+  const moved = small.permutation.map((axis) => small.shape[axis]);
+  return lowering.reshape(turned(lowering, source, small), moved, result);
 }
 
 function turned(lowering: Lowering, name: string, { shape, permutation }: Compact): string {
@@ -61,6 +62,10 @@ function turned(lowering: Lowering, name: string, { shape, permutation }: Compac
   if (permutation.length !== 3 || movesOne(permutation)) return move(name, permutation);
   const [a, b, c] = shape;
   // Either order does; the first step keeps runs of the last axis, or the second has long ones to move.
-  if (c >= LONG_RUN) return move(lowering.reshape(move(name, [1, 0, 2]), [elementCount([a, b]), c]), [1, 0]);
-  return move(lowering.reshape(move(name, [0, 2, 1]), [a, elementCount([b, c])]), [1, 0]);
+  if (c >= LONG_RUN) {
+    const rows = lowering.reshape(move(name, [1, 0, 2]), [b, a, c], [b * a, c]);
+    return lowering.reshape(move(rows, [1, 0]), [c, b * a], [c, b, a]);
+  }
+  const columns = lowering.reshape(move(name, [0, 2, 1]), [a, c, b], [a, c * b]);
+  return lowering.reshape(move(columns, [1, 0]), [c * b, a], [c, b, a]);
 }

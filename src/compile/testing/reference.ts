@@ -14,8 +14,7 @@ export interface Sample {
   readonly data: HostData;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: functions of any number of arrays.
-export type ArrayFunction = (...args: any[]) => unknown;
+export type ArrayFunction = (...args: JaxArray[]) => unknown;
 
 let ready: Promise<void> | undefined;
 
