@@ -1,11 +1,14 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { link, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, link, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { builtin, hasBuiltins } from "./builtin.ts";
-import { openFile, sameFile, WriteError, writeWhole } from "./files.ts";
+import { makeFolder, openFile, sameFile, WriteError, writeWhole } from "./files.ts";
+
+const hasProc = existsSync("/proc/self");
+if (!hasProc) console.log("files.test.ts: folders that hold no others skipped, there is no /proc here");
 
 let folder = "";
 beforeEach(async () => {
@@ -129,5 +132,56 @@ describe("writeWhole", () => {
     expect(await sameFile(join(folder, "a"), join(folder, "c"))).toBe(true);
     expect(await sameFile(join(folder, "a"), join(folder, "b"))).toBe(false);
     expect(await sameFile(join(folder, "a"), join(folder, "none"))).toBe(false);
+  });
+});
+
+describe("makeFolder", () => {
+  it("makes what is missing, and leaves what is there", async () => {
+    const path = join(folder, "a", "b", "c");
+    await makeFolder(path);
+    await writeFile(join(path, "kept"), "");
+    await makeFolder(path);
+    await makeFolder(`${join(folder, "a", "d")}/`);
+    expect(await readdir(path)).toEqual(["kept"]);
+    expect(await readdir(join(folder, "a"))).toEqual(["b", "d"]);
+  });
+
+  it("takes a link to a folder for one", async () => {
+    await mkdir(join(folder, "real"));
+    await symlink(join(folder, "real"), join(folder, "link"));
+    await makeFolder(join(folder, "link", "below"));
+    expect(await readdir(join(folder, "real"))).toEqual(["below"]);
+  });
+
+  it("names the file that is in the way", async () => {
+    const file = join(folder, "file");
+    await writeFile(file, "");
+    const failure = makeFolder(file);
+    await expect(failure).rejects.toBeInstanceOf(WriteError);
+    await expect(failure).rejects.toThrow(`${file}: cannot be made a folder (EEXIST). Choose another name.`);
+    await expect(makeFolder(join(file, "below"))).rejects.toThrow("(ENOTDIR)");
+  });
+
+  it.runIf(hasProc)("ends where a system folder holds no others", async () => {
+    await expect(makeFolder("/proc/lipschitz-none")).rejects.toThrow(
+      "/proc/lipschitz-none: cannot be made a folder (ENOENT). Choose another name.",
+    );
+    await expect(makeFolder("/proc/lipschitz-none/below")).rejects.toThrow(
+      "/proc/lipschitz-none/below: cannot be made a folder (ENOENT at /proc/lipschitz-none). Choose another name.",
+    );
+  });
+
+  it("says which folder may not be written", async () => {
+    const closed = join(folder, "closed");
+    await mkdir(closed, { mode: 0o500 });
+    const path = join(closed, "a", "b");
+    // Whoever is root may write everywhere.
+    const outcome = makeFolder(path).then(
+      () => "made",
+      (error: unknown) => String(error),
+    );
+    const denied = `WriteError: ${path}: cannot be made a folder (EACCES at ${join(closed, "a")}). Choose another name.`;
+    expect(await outcome).toBe(process.getuid?.() === 0 ? "made" : denied);
+    await chmod(closed, 0o700);
   });
 });

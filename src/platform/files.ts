@@ -142,14 +142,39 @@ export class WriteError extends Error {
 }
 
 /**
- * Makes a folder, with those above it, unless it is there.
- * @throws WriteError when something else has its name, or it cannot be made.
+ * Makes a folder, with those above it, unless it is there. One at a time: Node's recursive `mkdir` never ends where a folder
+ * that is there holds no other, as /proc does.
+ * @throws WriteError when something else has its name, or it or one above it cannot be made.
  */
 export async function makeFolder(path: string): Promise<void> {
+  const failed = await tryFolder(path);
+  if (failed === null) return;
+  const where = failed.path === path ? "" : ` at ${failed.path}`;
+  throw new WriteError(path, `cannot be made a folder (${failed.code}${where}). Choose another name.`);
+}
+
+/** Makes a folder and those above it; null, or the first that could not be made. */
+async function tryFolder(path: string): Promise<{ readonly path: string; readonly code: string } | null> {
+  const code = await makeOne(path);
+  if (code !== "ENOENT") return code === null ? null : { path, code };
+  const parent = builtin("node:path").dirname(path);
+  if (parent === path) return { path, code };
+  const above = await tryFolder(parent);
+  if (above !== null) return above;
+  const again = await makeOne(path);
+  return again === null ? null : { path, code: again };
+}
+
+/** Null when the folder is there now, made or found; else the system's code. */
+async function makeOne(path: string): Promise<string | null> {
+  const fs = builtin("node:fs/promises");
   try {
-    await builtin("node:fs/promises").mkdir(path, { recursive: true });
+    await fs.mkdir(path);
+    return null;
   } catch (cause) {
-    throw new WriteError(path, `cannot be made a folder (${systemCode(cause)}). Choose another name.`);
+    // Not by the code: of a folder that is there, systems say EEXIST, EPERM or EROFS.
+    const found = await fs.stat(path).catch(() => null);
+    return found?.isDirectory() ? null : systemCode(cause);
   }
 }
 
