@@ -1,4 +1,4 @@
-import { numpy as np } from "@jax-js/jax";
+import { jit, numpy as np } from "@jax-js/jax";
 import { checkCount, checkOptions, checkPositive } from "../checks.ts";
 import { denseOperator } from "../layers/dense-operator.ts";
 import type { Tensor } from "../types.ts";
@@ -17,7 +17,7 @@ export interface BjorckOptions {
 /** A defect of 0.1, as an optimiser's step leaves it, falls to 0.008 in the stored weight and to 5e-5 in its use. */
 const RETRACTION_STEPS = 1;
 
-/** Starting weights may be nearly singular: 32 steps in all raise singular values of 1e-5. */
+/** Starting weights may be nearly singular: 32 steps in all raise singular values of 1e-5; each round computes WWᵀ anew. */
 const STARTING_ROUNDS = 4;
 const STEPS_OF_A_ROUND = 8;
 
@@ -44,7 +44,7 @@ export function bjorck(options: BjorckOptions = {}): BjorckControl {
 export const bjorckRule: ControlRule<BjorckControl> = {
   init(_control, held, _inputShape, key) {
     key.dispose();
-    return { weight: retracted(held, STEPS_OF_A_ROUND, STARTING_ROUNDS), state: {} };
+    return { weight: retracted(held, orthonormalStart), state: {} };
   },
 
   effective(control, held) {
@@ -69,19 +69,30 @@ export const bjorckRule: ControlRule<BjorckControl> = {
 
   advance: () => ({}),
 
-  project: (_control, held) => ({ weight: retracted(held, RETRACTION_STEPS), state: {} }),
+  project: (_control, held) => ({
+    weight: retracted(held, (matrix) => towardsOrthonormal(matrix, RETRACTION_STEPS)),
+    state: {},
+  }),
 
   promise: ({ cap }) => ({ cap, norm: "operator" }),
 };
 
-/** The stored weight after `rounds` times `steps` Björck steps; each round computes WWᵀ anew. Lends `held`. */
-function retracted(held: Held, steps: number, rounds = 1): Tensor {
+/** The stored weight, its wide matrix moved by `steps`, which consumes it. Lends `held`. */
+function retracted(held: Held, steps: (matrix: Tensor) => Tensor): Tensor {
   return widened(held, (wide) => {
     const { matrix, back } = wideMatrix(wide);
-    let orthonormal = matrix;
-    for (let round = 0; round < rounds; round++) orthonormal = towardsOrthonormal(orthonormal, steps);
-    return back(orthonormal).astype(held.weight.dtype);
+    return back(steps(matrix)).astype(held.weight.dtype);
   });
+}
+
+/** A round of steps as one function: step by step, jax-js would carry each step's pending work along to the next. */
+const startingRound = jit((matrix: Tensor) => towardsOrthonormal(matrix, STEPS_OF_A_ROUND));
+
+/** The matrix after as many steps as bring any starting weight close to its nearest orthonormal matrix; consumes it. */
+function orthonormalStart(matrix: Tensor): Tensor {
+  let orthonormal = matrix;
+  for (let round = 0; round < STARTING_ROUNDS; round++) orthonormal = startingRound(orthonormal);
+  return orthonormal;
 }
 
 /**
