@@ -43,6 +43,38 @@ function projected(
 
 const single = (values: Float64Array) => Float64Array.from(Float32Array.from(values));
 
+describe("weights of every size", () => {
+  const cases = [1e-30, 1e-9, 1, 1e4, 1e9, 1e12, 1e20, 1e30].flatMap((scale) =>
+    (
+      [
+        [8, 13],
+        [13, 8],
+        [1, 9],
+      ] as const
+    ).map(([rows, columns]) => ({ scale, rows, columns })),
+  );
+
+  it.each(cases)(
+    "$scale, $rows × $columns, come into the band and no further",
+    ({ scale, rows, columns }) => {
+      const count = Math.min(rows, columns);
+      const sizes = Array.from({ length: count }, (_, i) => scale * (1 + 4 / (i + 1)));
+      const given = withSingularValues(sizes, rows, columns);
+      const band = singularBand({ min: 0.2, max: 0.8 });
+      for (const control of [clipSingularValues({ cap: 0.8 }), band]) {
+        const after = projected(control, given, rows, columns);
+        expect(after.every(Number.isFinite)).toBe(true);
+        expect(singularValuesSmall(after, rows, columns)[0]).toBeLessThanOrEqual(0.8 * (1 + 1e-5));
+        if (control !== band && scale < 0.1) expect(after).toEqual(single(given));
+      }
+      if (scale < 1) return;
+      const settled = singularValuesSmall(projected(band, given, rows, columns, 4), rows, columns);
+      expect(settled[0]).toBeLessThanOrEqual(0.8 * (1 + 1e-5));
+      expect(settled[count - 1]).toBeGreaterThanOrEqual(0.2 * (1 - 1e-3));
+    },
+  );
+});
+
 const spectra: Record<string, (i: number, k: number) => number> = {
   "power law": (i) => 1.3 * (i + 1) ** -0.5,
   tied: (i, k) => (i < k / 3 ? 1.2 : i < k / 2 ? 1 : 0.6),

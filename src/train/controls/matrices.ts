@@ -3,6 +3,12 @@ import { atLeastFloat32 } from "../layers/precision.ts";
 import type { Tensor } from "../types.ts";
 import type { Held } from "./rule.ts";
 
+/** Its eighth power is a tenth of a billionth of the largest float32; √k times a singular value of 4 is below for k ≤ 10⁶. */
+const LARGEST = 2 ** 12;
+
+/** Its reciprocal is finite in float32. */
+const SMALLEST = 2 ** -100;
+
 /** A weight's matrix with no more rows than columns, and the way back. */
 export interface WideMatrix {
   readonly matrix: Tensor;
@@ -45,6 +51,18 @@ export function identityLike(square: Tensor): Tensor {
 /** W Wᵀ. Lends W. */
 export function gram(matrix: Tensor): Tensor {
   return np.matmul(matrix.ref, np.transpose(matrix.ref));
+}
+
+/**
+ * W, scaled down where its Frobenius norm is above LARGEST times the edge: eighth powers of the singular values of W/edge,
+ * which the matrix functions sum, then stay finite in float32. Other weights keep every digit. Consumes W.
+ */
+export function withinReach(matrix: Tensor, edge: number): Tensor {
+  const size = np.maximum(np.max(np.abs(matrix.ref)), SMALLEST);
+  const relative = np.sqrt(squaredNorm(matrix.ref.mul(np.reciprocal(size.ref))));
+  // In this order: the product of size and relative norm may be infinite.
+  const allowed = np.reciprocal(relative).mul(LARGEST * edge);
+  return matrix.mul(np.minimum(1, allowed.mul(np.reciprocal(size))));
 }
 
 /** Σ aᵢⱼ². Consumes the matrix. */

@@ -3,7 +3,7 @@ import { checkNotNegative, checkOptions, checkPositive } from "../checks.ts";
 import { TrainError } from "../errors.ts";
 import type { Tensor } from "../types.ts";
 import type { SingularBandControl } from "./control.ts";
-import { gram, identityLike, operatorFactor, wideMatrix, widened } from "./matrices.ts";
+import { gram, identityLike, operatorFactor, wideMatrix, widened, withinReach } from "./matrices.ts";
 import { inverseSquareRoot, matrixSign } from "./matrix-functions.ts";
 import type { ControlRule, Held } from "./rule.ts";
 
@@ -73,7 +73,8 @@ function intoBand({ min, max }: SingularBandControl, held: Held): Tensor {
   const factor = operatorFactor(held);
   return widened(held, (wide) => {
     const { matrix, back } = wideMatrix(wide);
-    const lowered = lowerTo(max / factor, matrix);
+    const edge = max / factor;
+    const lowered = lowerTo(edge, withinReach(matrix, edge));
     const moved = min > 0 ? raiseTo(min / factor, lowered, max / min) : lowered;
     return back(moved).astype(held.weight.dtype);
   });
