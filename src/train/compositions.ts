@@ -1,9 +1,11 @@
-import { numpy as np, random } from "@jax-js/jax";
+import { numpy as np } from "@jax-js/jax";
 import { ShapeError, TrainError } from "./errors.ts";
+import { splitKey } from "./keys.ts";
 import { checkModule } from "./layers/stateless.ts";
 import type { Module } from "./module.ts";
+import { checkOwnCopy } from "./own-copy.ts";
 import { memberOf } from "./trees.ts";
-import type { Shape, Tensor, Tree, Variables } from "./types.ts";
+import type { Shape, Tree, Variables } from "./types.ts";
 import { memberValues } from "./values.ts";
 import type { WeightUse } from "./weight.ts";
 
@@ -26,6 +28,7 @@ export function sequential(...modules: Module[]): Module {
     },
 
     apply(params, state, x, options) {
+      checkOwnCopy("sequential: x", x);
       const states: Tree[] = [];
       let y = x;
       modules.forEach((module, i) => {
@@ -179,11 +182,6 @@ function weightsOf(module: Module, index: number, inputShape: Shape): WeightUse[
 
 function gather(parts: readonly Variables[]): Variables {
   return { params: parts.map((part) => part.params), state: parts.map((part) => part.state) };
-}
-
-/** One key for each member, consuming the given one. */
-function splitKey(key: Tensor, count: number): Tensor[] {
-  return count === 1 ? [key] : [...random.split(key, count)];
 }
 
 function checkMembers(kind: string, modules: readonly Module[]): void {

@@ -1,6 +1,7 @@
 import { numpy as np } from "@jax-js/jax";
 import type { Effective, Held } from "./controls/rule.ts";
 import { ruleOf } from "./controls/rules.ts";
+import { checkOwnCopy } from "./own-copy.ts";
 import { arrayIn } from "./trees.ts";
 import type { LayerTree, Shape, Tensor } from "./types.ts";
 import type { WeightSlot } from "./weight.ts";
@@ -22,6 +23,7 @@ export function initWeight(slot: WeightSlot, weight: Tensor, inputShape: Shape, 
 
 /** Controlled weight times inputs, without the bias: [batch, ...input] → [batch, ...output]. Consumes `x`. */
 export function applyWeight(slot: WeightSlot, params: LayerTree, state: LayerTree, x: Tensor): Tensor {
+  checkOwnCopy("x, the input of a layer,", x);
   const output = cheapOutput(slot, params, state, x);
   if (output) return output;
   const { weight, scale } = effectiveWeight(slot, params, state);

@@ -1,4 +1,5 @@
 import { random } from "@jax-js/jax";
+import { checkOwnCopy } from "./own-copy.ts";
 import type { Tensor } from "./types.ts";
 
 /**
@@ -6,5 +7,6 @@ import type { Tensor } from "./types.ts";
  * stops before its end, and what is left over of it is then never freed.
  */
 export function splitKey(key: Tensor, count: number): Tensor[] {
+  checkOwnCopy("The random key", key);
   return count === 1 ? [key] : [...random.split(key, count)];
 }

@@ -1,5 +1,6 @@
 import { tree } from "@jax-js/jax";
 import { TrainError } from "./errors.ts";
+import { checkOwnCopy } from "./own-copy.ts";
 import type { LayerTree, Tensor, Tree } from "./types.ts";
 
 /** The same tree with one more reference to every array: the caller owns the result, the lender keeps its own. */
@@ -37,6 +38,7 @@ export function arrayIn(given: LayerTree, name: string): Tensor {
       `The layer's tree has no array "${name}"; it holds ${names}. Was it made by this network's init?`,
     );
   }
+  checkOwnCopy(`The layer's ${name}`, found);
   return found as Tensor;
 }
 

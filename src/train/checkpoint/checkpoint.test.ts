@@ -7,12 +7,22 @@ import { toNative } from "../../compile/to-native.ts";
 import { FormatError } from "../../formats/errors.ts";
 import { openModel } from "../../formats/open.ts";
 import { encodeSafetensors, type StoredTensor } from "../../formats/safetensors-writer.ts";
+import { RandomStream } from "../../linalg/random.ts";
 import { singularValueDecomposition } from "../../linalg/svd.ts";
 import { WriteError } from "../../platform/files.ts";
+import { sequential } from "../compositions.ts";
 import { bjorck } from "../controls/bjorck.ts";
 import { projectNorm } from "../controls/project-norm.ts";
 import { clipSingularValues } from "../controls/singular-band.ts";
+import { spectralNorm } from "../controls/spectral-norm.ts";
+import { exportSafetensors } from "../export/safetensors.ts";
+import { batchNorm } from "../layers/batch-norm.ts";
+import { conv1d } from "../layers/convolution.ts";
+import { elman } from "../layers/elman.ts";
+import { flatten } from "../layers/flatten.ts";
+import { gru } from "../layers/gru.ts";
 import { linear } from "../layers/linear.ts";
+import { lstm } from "../layers/lstm.ts";
 import { adam } from "../optimizers/adam.ts";
 import { sgd } from "../optimizers/sgd.ts";
 import { CLASSES, FEATURES, toyData, toyNet, toyOptions } from "../testing/toy-run.ts";
@@ -229,6 +239,50 @@ describe("load", () => {
     const [{ leaf }] = namedLeaves(run.params);
     const { s } = singularValueDecomposition(Float64Array.from(await leaf.ref.data()), 5, FEATURES);
     expect(s[0]).toBeCloseTo(1, 4);
+  });
+
+  it.each([
+    ["batch normalisation", [2, 6], () => sequential(conv1d(4, 3), batchNorm(), flatten(), linear(CLASSES))],
+    ["an LSTM", [5, 2], () => sequential(lstm(4, { returns: "last" }), linear(CLASSES))],
+    ["a GRU", [5, 2], () => sequential(gru(4, { returns: "last" }), linear(CLASSES))],
+    ["an Elman network", [5, 2], () => sequential(elman(4, { returns: "last" }), linear(CLASSES))],
+  ])("takes the file that exportSafetensors writes of %s", async (_, inputShape, net) => {
+    const stream = new RandomStream(4n);
+    const size = inputShape.reduce((product, n) => product * n, 8);
+    const x = { data: Float32Array.from({ length: size }, () => stream.normal()), shape: [8, ...inputShape] };
+    const y = { data: Int32Array.from({ length: 8 }, (_, i) => i % CLASSES), shape: [8] };
+    const options = { net: net(), inputShape };
+    const trained = trainer(options);
+    for (let k = 0; k < 30; k++) await trained.step({ x, y });
+    const { bytes } = await exportSafetensors(options.net, trained.params, trained.state, { inputShape });
+    const { data: expected } = await trained.predict(x);
+    const loaded = trainer({ ...options, seed: 99 });
+    const far = (data: ArrayLike<number>) =>
+      Math.max(...Array.from(data, (value, i) => Math.abs(value - expected[i])));
+    expect(far((await loaded.predict(x)).data)).toBeGreaterThan(0.1);
+    await loaded.load(bytes);
+    expect(far((await loaded.predict(x)).data)).toBeLessThan(1e-4);
+  });
+
+  it("takes exported weights of controlled recurrent layers as they stand in the file", async () => {
+    const net = sequential(elman(4, { control: spectralNorm(), returns: "last" }), linear(CLASSES));
+    const inputShape = [5, 2];
+    const { params, state } = trainer({ net, inputShape });
+    const { bytes } = await exportSafetensors(net, params, state, { inputShape });
+    const loaded = trainer({ net, inputShape, seed: 99 });
+    await loaded.load(bytes);
+    const stored = new Map((await tensorsOf(bytes)).map(({ name, data }) => [name, data as Uint8Array]));
+    const leaves = new Map(namedLeaves(loaded.params).map(({ name, leaf }) => [name, leaf]));
+    for (const [ours, theirs] of [
+      ["0.input", "0.weight_ih_l0"],
+      ["0.recurrent", "0.weight_hh_l0"],
+      ["0.inputBias", "0.bias_ih_l0"],
+      ["0.recurrentBias", "0.bias_hh_l0"],
+      ["1.weight", "1.weight"],
+    ]) {
+      const { buffer } = stored.get(theirs)!.slice();
+      expect(await leaves.get(ours)!.ref.data(), ours).toEqual(new Float32Array(buffer));
+    }
   });
 
   it("takes the weights of a checkpoint, and refuses arrays that belong to nothing", async () => {

@@ -1,3 +1,4 @@
+import { torchName } from "../export/torch-names.ts";
 import type { Carry } from "../trainer/train-step.ts";
 import type { WeightUse } from "../weight.ts";
 import { CheckpointError } from "./checkpoint-error.ts";
@@ -40,8 +41,8 @@ export async function restoreRun(
 }
 
 /**
- * Parameters (and averages of normalisation layers) from any safetensors file with names that are the paths of this network's
- * arrays, or from a checkpoint. Lends `carry`; everything else in it is kept.
+ * Parameters (and averages of normalisation layers) from a checkpoint, or from any safetensors file with names that are the paths
+ * of this network's arrays, or PyTorch's for them, as exportSafetensors writes. Lends `carry`; everything else in it is kept.
  * @throws CheckpointError for a file that does not fit; FormatError for one that cannot be read.
  */
 export async function restoreWeights(
@@ -50,11 +51,14 @@ export async function restoreWeights(
   uses: readonly WeightUse[],
 ): Promise<Restored> {
   const isEstimate = estimates(uses);
-  const withoutPart = (path: string) => path.slice(path.indexOf(".") + 1);
+  const namesIn = (path: string) => {
+    const withoutPart = path.slice(path.indexOf(".") + 1);
+    return [path, withoutPart, torchName(withoutPart)];
+  };
   const isWeight = (path: string) => /^(params|state)\./.test(path) && !isEstimate(path);
   return usingWeights(source, async (weights) => {
     const { tree } = await fitted(weights, carry, {
-      namesOf: (path) => (isWeight(path) ? [path, withoutPart(path)] : []),
+      namesOf: (path) => (isWeight(path) ? namesIn(path) : []),
       isOptional: (path) => !isWeight(path),
       isUnexpected: (name) => weights.steps === null || /^params\./.test(name),
     });

@@ -54,11 +54,11 @@ export function checkedArray(name: string, given: GivenArray): DataArray {
 }
 
 /** @throws TrainError when a class number is negative or not below `classes`. */
-export function checkClasses(name: string, { data }: DataArray, classes: number): void {
+export function checkClasses(what: string, name: string, data: DataArray["data"], classes: number): void {
   const wrong = data.findIndex((label) => label < 0 || label >= classes);
   if (wrong < 0) return;
   throw new TrainError(
-    `dataset: label ${wrong} of ${name} is ${data[wrong]}; with ${classes} classes labels are 0 to ${classes - 1}.`,
+    `${what}: label ${wrong} of ${name} is ${data[wrong]}; with ${classes} classes labels are 0 to ${classes - 1}.`,
   );
 }
 

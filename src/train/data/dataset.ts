@@ -58,6 +58,6 @@ function withClasses(y: DataArray, classes: number | undefined): DataArray {
       "dataset: classes was given, but y holds real numbers. Give labels as an Int32Array.",
     );
   }
-  checkClasses("y", y, classes);
+  checkClasses("dataset", "y", y.data, classes);
   return { ...y, classes };
 }

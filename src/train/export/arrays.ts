@@ -1,6 +1,7 @@
 import { numpy as np, Array as Tensor, tree } from "@jax-js/jax";
 import { toFloat64 } from "../../formats/decode.ts";
 import type { PlainArray, PlainTree } from "../graph-builder.ts";
+import { checkOwnCopy } from "../own-copy.ts";
 import type { Tree, Variables } from "../types.ts";
 import { isPlainArray } from "../values.ts";
 import { ExportError } from "./errors.ts";
@@ -35,6 +36,7 @@ export async function usingJax<T>(
 
 async function jaxArray(leaf: ForeignArray | Tensor): Promise<Tensor> {
   if (leaf instanceof Tensor) return leaf.ref;
+  checkOwnCopy("A parameter, or an array of the state,", leaf);
   // jax-js computes with halves on few devices.
   if (leaf.dtype !== "float16") return leaf.ref.toJax();
   return np.array(widened(await leaf.ref.data()), { shape: [...leaf.shape] });

@@ -11,11 +11,19 @@ const NAMES: Readonly<Record<string, string>> = {
   recurrentBias: "bias_hh_l0",
 };
 
-/** The arrays of a tree by the names that torch.nn.Sequential gives them: "0.weight", "3.running_mean". */
+/** The name that torch.nn.Sequential gives the array at a path of ours: "3.running_mean" for "3.runningMean". */
+export function torchName(path: string): string {
+  return path
+    .split(".")
+    .map((part) => NAMES[part] ?? part)
+    .join(".");
+}
+
+/** The arrays of a tree by the names that torch.nn.Sequential gives them. */
 export function torchArrays(values: PlainTree, path = ""): [name: string, array: PlainArray][] {
-  if (isPlainArray(values)) return [[path, values]];
+  if (isPlainArray(values)) return [[torchName(path), values]];
   const members: readonly (readonly [string, PlainTree])[] = Array.isArray(values)
     ? values.map((member, i) => [String(i), member] as const)
-    : Object.entries(values).map(([name, member]) => [NAMES[name] ?? name, member] as const);
+    : Object.entries(values);
   return members.flatMap(([name, member]) => torchArrays(member, path === "" ? name : `${path}.${name}`));
 }

@@ -1,6 +1,7 @@
 import { TrainError } from "../errors.ts";
 import type { GraphBuilder, Signal } from "../graph-builder.ts";
 import type { Module } from "../module.ts";
+import { checkOwnCopy } from "../own-copy.ts";
 import type { Shape, Tensor } from "../types.ts";
 
 /** A layer without parameters: its shapes, its function of a batch, and its ONNX nodes. */
@@ -23,6 +24,7 @@ export function stateless({ kind, outputShape, apply, emit }: Stateless): Module
       return { params: {}, state: {} };
     },
     apply(_params, _state, x) {
+      checkOwnCopy(`${kind}: x`, x);
       outputShape(x.shape.slice(1));
       return { y: apply(x), state: {} };
     },

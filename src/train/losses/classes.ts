@@ -1,6 +1,7 @@
 import { numpy as np } from "@jax-js/jax";
 import { ShapeError, TrainError } from "../errors.ts";
 import { atLeastFloat32 } from "../layers/precision.ts";
+import { checkOwnCopy } from "../own-copy.ts";
 import type { Tensor } from "../types.ts";
 
 /**
@@ -15,6 +16,7 @@ export function atLabel(labels: Tensor, classes: number): Tensor {
 /** @throws TrainError when one is no array, such as a member that a batch does not have. */
 export function checkArrays(what: string, arrays: Readonly<Record<string, Tensor>>): void {
   for (const [name, array] of Object.entries(arrays)) {
+    checkOwnCopy(`${what}: ${name}`, array);
     if (Array.isArray(array?.shape)) continue;
     throw new TrainError(
       `${what} takes ${name} as an array; got ${String(array)}. Does the batch hold it under another name?`,

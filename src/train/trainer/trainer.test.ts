@@ -370,6 +370,15 @@ describe("arguments that do not fit", () => {
     x.dispose();
   });
 
+  it("in a later batch leave the trainer as it was", async () => {
+    const learner = trainer();
+    await learner.step(batches.at(0));
+    const { x, y } = batches.at(1);
+    const wrong = { data: y.data.with(0, 3) as Int32Array, shape: y.shape };
+    await expect(learner.step({ x, y: wrong })).rejects.toThrow(/label 0 of y is 3/);
+    expect((await learner.step({ x, y: { data: y.data, shape: y.shape } })).step).toBe(1);
+  });
+
   it("name what a batch lacks or has too much of", async () => {
     const { x, y } = batches.at(0);
     const refused = async (batch: object, kind: typeof TrainError, message: RegExp) => {
@@ -385,6 +394,20 @@ describe("arguments that do not fit", () => {
     await refused({ x: [1, 2, 3], y }, TrainError, /must be \{ data, shape \}/);
     await refused({ x, y: { data: y.data.slice(1), shape: [15] } }, ShapeError, /holds 16 examples, but y/);
     await refused({ x, y: { ...y, classes: 5 } }, ShapeError, /5 classes apart, but the network has 3/);
+    await refused({ x, y: { ...y, shape: [15.5] } }, TrainError, /shape a list of whole numbers/);
+    const labelled = (label: number, shape = y.shape) => ({
+      data: y.data.with(3, label) as Int32Array,
+      shape,
+    });
+    for (const label of [-1, 3]) {
+      await refused(
+        { x, y: labelled(label) },
+        TrainError,
+        /step: label 3 of y is .*; with 3 classes labels are 0 to 2/,
+      );
+    }
+    await refused({ x, y: { ...labelled(2), classes: 2 } }, TrainError, /with 2 classes labels are 0 to 1/);
+    await refused({ x, y: labelled(0, [16, 1]) }, ShapeError, /one label for each/);
     await expect(trainer().predict({ ...x, shape: [16, 2, 3] })).rejects.toThrow(ShapeError);
   });
 });

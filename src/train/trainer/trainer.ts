@@ -7,10 +7,10 @@ import { TrainError } from "../errors.ts";
 import { writeBytes } from "../export/write.ts";
 import { type History, HistoryRecorder } from "../monitor/history.ts";
 import { type WeightMonitor, weightMonitor } from "../monitor/monitor.ts";
-import type { Tensor, Tree, Variables } from "../types.ts";
+import type { Shape, Tensor, Tree, Variables } from "../types.ts";
 import type { WeightUse } from "../weight.ts";
 import { checkFinite } from "./divergence.ts";
-import { checkClassesFit, checkInputs, checkNumbers, type FeedBatch, feed } from "./feed.ts";
+import { checkBatch, checkInputs, checkLabels, checkNumbers, type FeedBatch, feed } from "./feed.ts";
 import { namedLeaves } from "./names.ts";
 import { type CheckedOptions, checkTrainerOptions, type TrainerOptions } from "./options.ts";
 import { runSize, sliceOf } from "./predict.ts";
@@ -39,6 +39,7 @@ export interface StepResult {
  */
 export class Trainer {
   readonly #options: CheckedOptions;
+  readonly #outputShape: Shape;
   readonly #uses: readonly WeightUse[];
   readonly #parameters: readonly string[];
   readonly #programs: Programs;
@@ -55,6 +56,7 @@ export class Trainer {
   constructor(options: CheckedOptions) {
     const { net, inputShape, device, threads } = options;
     this.#options = options;
+    this.#outputShape = net.outputShape(inputShape);
     this.#uses = net.weights(inputShape);
     const monitor: WeightMonitor | null = options.every === null ? null : weightMonitor(this.#uses);
     this.#programs = compilePrograms(
@@ -89,7 +91,7 @@ export class Trainer {
   /**
    * One step of the optimiser on a batch. Arrays of jax-js or of compiled functions in it are lent.
    * @throws DivergenceError when the loss or a parameter is no longer finite (the parameters stay those from before);
-   * ShapeError, TrainError for a batch that does not fit; what the compiler throws for a loss that cannot be compiled.
+   * ShapeError, TrainError for a batch that does not fit, labels included; what the compiler throws for a loss that cannot be compiled.
    */
   step(batch: FeedBatch): Promise<StepResult> {
     return this.#inTurn(() => this.#step(batch));
@@ -134,8 +136,8 @@ export class Trainer {
   }
 
   /**
-   * Starts a new run from the weights of a safetensors file whose names are paths ("0.weight"), or of a checkpoint: step 0, a
-   * fresh optimiser, vectors of controls estimated from the weights, and the weights moved into what hard controls allow.
+   * Starts a new run from the weights of a checkpoint, or of a safetensors file whose names are paths ("1.runningMean") or
+   * PyTorch's ("1.running_mean"), such as exportSafetensors writes: step 0, a fresh optimiser, vectors of controls estimated from the weights, and the weights moved into what hard controls allow.
    * @throws CheckpointError, FormatError, as `resume`.
    */
   load(source: CheckpointSource): Promise<void> {
@@ -158,9 +160,9 @@ export class Trainer {
   }
 
   async #step(batch: FeedBatch): Promise<StepResult> {
-    const { net, inputShape } = this.#options;
-    if (this.#lastReport === undefined) checkClassesFit(batch, net.outputShape(inputShape));
-    const given = feed("step", batch, inputShape);
+    checkBatch("step", batch, this.#options.inputShape);
+    checkLabels("step", batch, this.#outputShape);
+    const given = feed(batch);
     const next = await runLent(this.#carry, given as never, (carry, arrays) =>
       this.#programs.step(carry as Carry, arrays as BatchTensors),
     );
@@ -186,16 +188,16 @@ export class Trainer {
   }
 
   async #predict(x: DataArray): Promise<DataArray> {
-    const { net, inputShape } = this.#options;
+    const { inputShape } = this.#options;
     checkNumbers("predict", "x", x);
     checkInputs("predict", x.shape, inputShape);
     const examples = x.shape[0];
-    const outputShape = net.outputShape(inputShape);
+    const outputShape = this.#outputShape;
     const width = outputShape.reduce((product, n) => product * n, 1);
     const data = new Float32Array(examples * width);
     const size = runSize(examples);
     for (let start = 0; start < examples; start += size) {
-      const inputs = feed("predict", { x: sliceOf(x, start, size) }, inputShape);
+      const inputs = feed({ x: sliceOf(x, start, size) });
       const { params, state } = this.#carry;
       const outputs = await runLent({ params, state }, inputs.x as never, (variables, part) =>
         this.#programs.predict(variables as unknown as Variables, part as Tensor),
