@@ -18,6 +18,7 @@ import { regionOperator } from "./regions.ts";
 import { type LinearForm, movesOf, RunRelaxation } from "./relaxation.ts";
 import {
   joined,
+  outputSteepness,
   type Steepness,
   scaled,
   smaller,
@@ -151,12 +152,7 @@ export class LocalView {
 
   /** The Lipschitz bound of all outputs together over the ball. */
   bound(): LocalBound {
-    const taken = takenFrom(
-      this.#network,
-      this.#network.outputs.map(({ ref }) => ref),
-      (ref) => this.#at(ref),
-    );
-    const whole = joined(taken, { constants: taken.map(() => 1), join: "euclidean" });
+    const whole = outputSteepness(this.#network, (ref) => this.#at(ref));
     const run = this.#runSlopes();
     const byRun = run === null ? null : eclipseUpper(this.#output!.prepared, run);
     const start = byRun === null ? null : scaled(this.#start(this.#output!.run.source), byRun);

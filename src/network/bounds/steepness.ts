@@ -70,6 +70,12 @@ export function joined(taken: readonly Taken[], sensitivity: Sensitivity): Steep
   return smaller(together, apart);
 }
 
+/** Of all outputs of a network together. */
+export function outputSteepness(network: Network, at: (ref: Ref) => Steepness): Steepness {
+  const refs = network.outputs.map(({ ref }) => ref);
+  return joined(takenFrom(network, refs, at), { constants: refs.map(() => 1), join: "euclidean" });
+}
+
 function joinedBy(
   taken: readonly Taken[],
   givers: readonly unknown[],

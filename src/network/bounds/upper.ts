@@ -18,6 +18,7 @@ import {
 } from "./regions.ts";
 import {
   joined,
+  outputSteepness,
   type Steepness,
   scaled,
   smaller,
@@ -78,12 +79,7 @@ export class UpperBound {
     this.#runEnds = this.#findRunEnds();
     for (const node of network.nodes) this.#results.push(this.#node(node));
     this.results = this.#results;
-    const taken = takenFrom(
-      network,
-      network.outputs.map(({ ref }) => ref),
-      (ref) => this.at(ref),
-    );
-    this.output = joined(taken, { constants: taken.map(() => 1), join: "euclidean" });
+    this.output = outputSteepness(network, (ref) => this.at(ref));
   }
 
   /** Values that end a run which is no part of a longer one. */
