@@ -70,10 +70,10 @@ function table(rows) {
     `${row.peer.toPrecision(3)} ${row.unit}`,
     `${(1 / row.ratio).toPrecision(3)}x`,
     ...(tightness ? [times(row.tighter)] : []),
-    Object.entries(row.target)
+    Object.entries(row.target ?? {})
       .map(([key, value]) => `${key} ${value}`)
       .join(", "),
-    row.met ? "yes" : "NO",
+    row.target === undefined ? "" : row.met ? "yes" : "NO",
   ]);
   const head = ["", "ours", "peer", "faster", ...(tightness ? ["tighter"] : []), "target", "met"];
   const all = [head, ...cells];
