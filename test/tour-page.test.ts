@@ -266,6 +266,20 @@ it("compares what withstood with what is certified of the same digits", () => {
   }
 });
 
+it("says of which digits each curve is", () => {
+  const legend = (html: string) => {
+    const figure = drawn(html).slice(html.indexOf('id="robustness-title"'));
+    return figure.slice(figure.indexOf('<ul class="legend">'), figure.indexOf("</ul>"));
+  };
+  const sampled = legend(renderTour(stories.usual));
+  expect(sampled).toContain("certified, all 2,000 digits<");
+  expect(sampled).toContain("withstood the attack, the first 500 digits<");
+  expect(sampled).toContain("certified, the first 500 digits<");
+  const whole = legend(renderTour(tourStory({ attacked: 2000 })));
+  expect(whole).toContain("certified</li>");
+  expect(whole).toContain("withstood the attack</li>");
+});
+
 it("draws the cascades on one scale", () => {
   const html = renderTour(stories.usual);
   const figure = html.slice(html.indexOf('id="cascade-title"'), html.indexOf('id="robustness-title"'));

@@ -2,12 +2,14 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { tourText } from "../src/cli/tour-table.ts";
 import { loadDigits } from "../src/digits/digits.ts";
 import { openModel } from "../src/formats/open.ts";
 import { RECIPES } from "../src/tour/networks.ts";
 import type { TourName, TourReport } from "../src/tour/schema.ts";
 import { trainDigits } from "../src/tour/train.ts";
 import { commandLine } from "./support/command-line.ts";
+import { tourStory } from "./support/tour-stories.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "lipschitz-tour-"));
 afterAll(() => rm(folder, { recursive: true }));
@@ -45,6 +47,11 @@ describe("lipschitz tour", () => {
         expect(network.certified[epsilon], `${network.name} at ${epsilon}`).toBeGreaterThanOrEqual(share);
       }
       expect(network.violations).toBe(0);
+      expect(network.attackedSample.points).toBe(500);
+      for (const [epsilon, share] of Object.entries(network.attacked)) {
+        expect(network.attackedSample.certified[epsilon]).toBeLessThanOrEqual(share);
+        expect(share).toBeLessThanOrEqual(network.attackedSample.clean);
+      }
       expect(network.lipschitz.guarantee).toBe("proof");
       const model = await openModel(network.model);
       expect(model.format).toBe("onnx");
@@ -82,6 +89,34 @@ describe("lipschitz tour", () => {
     expect(curves[2]).not.toEqual(curves[0]);
   });
 
+  it("tells, of the digits that were attacked, what is certified and what withstood", () => {
+    const { report } = tourStory();
+    const text = tourText(report, 100);
+    const [head, ...rows] = text.split("\n").slice(0, 4);
+    expect(head.trim().split(/ {2,}/)).toEqual([
+      "network",
+      "accuracy",
+      "Lipschitz constant (proof)",
+      "at ε = 0.3",
+      "at ε = 1.58",
+    ]);
+    for (const [i, { attacked, attackedSample }] of report.networks.entries()) {
+      const shares = ["0.3", "1.58"].map((epsilon) => {
+        const ends = [attackedSample.certified[epsilon], attacked[epsilon]];
+        return [...new Set(ends.map((share) => (100 * share).toFixed(1)))].join("–");
+      });
+      expect(rows[i].split(/ {2,}/).slice(-2)).toEqual(shares.map((share) => `${share} %`));
+    }
+    expect(text).toContain("of all 2,000 test digits");
+    expect(text).toContain(`of the first ${report.networks[0].attackedSample.points},`);
+    for (const line of text.split("\n\n")[0].split("\n")) expect(line.length).toBeLessThanOrEqual(80);
+    const estimated = report.networks.map((network) => ({
+      ...network,
+      lipschitz: { ...network.lipschitz, guarantee: "probable" as const },
+    }));
+    expect(tourText({ ...report, networks: estimated }, 100)).toContain("Lipschitz constant (probable)");
+  });
+
   it("says what is in the way where it cannot write", async () => {
     const file = join(folder, "file");
     await writeFile(file, "");
@@ -89,6 +124,11 @@ describe("lipschitz tour", () => {
     expect(code).toBe(2);
     expect(out).toBe("");
     expect(err).toBe(`error: ${file}: cannot be made a folder (EEXIST). Choose another name.\n`);
+    const below = join(file, "below");
+    expect(await commandLine(["tour", "--out", below])).toMatchObject({
+      code: 2,
+      err: `error: ${below}: cannot be made a folder (ENOTDIR). Choose another name.\n`,
+    });
   });
 
   it.each([

@@ -5,7 +5,8 @@ import { DEFAULT_ATTACK_POINTS, DEFAULT_ATTACK_STEPS, DEFAULT_EPSILONS } from ".
 import { violationAdvice, violationSentence } from "../audit/certify-text.ts";
 import { UsageError } from "../audit/errors.ts";
 import { openModel } from "../formats/open.ts";
-import { sameFile, writeWhole } from "../platform/files.ts";
+import { sameFile } from "../platform/files.ts";
+import { writeText } from "../platform/write-text.ts";
 import { phaseLine } from "./certify-progress.ts";
 import { certifyText } from "./certify-table.ts";
 import { EXIT, type ExitCode } from "./exit-codes.ts";
@@ -175,13 +176,8 @@ async function writeReport(
   { io, written }: Session,
 ): Promise<void> {
   const { renderCertifyReport } = await import("../audit/html/certify-report.ts");
-  const bytes = new TextEncoder().encode(renderCertifyReport(report));
   const inputs = [...report.model.files, data, ...(labels === undefined ? [] : [labels])];
-  await writeWhole(target, once(bytes), { overwrite: true, inputs });
+  await writeText(target, renderCertifyReport(report), { overwrite: true, inputs });
   written.push(target);
   if (!quiet) io.err(`wrote ${target}\n`);
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

@@ -4,7 +4,8 @@ import { basename, dirname, join } from "node:path";
 import { UsageError } from "../audit/errors.ts";
 import type { FailedModel } from "../audit/html/index-page.ts";
 import type { AuditReport } from "../audit/schema.ts";
-import { listFolder, sameFile, writeWhole } from "../platform/files.ts";
+import { listFolder, sameFile } from "../platform/files.ts";
+import { writeText } from "../platform/write-text.ts";
 import type { Session } from "./session.ts";
 
 /** Singular values per layer in the HTML report: enough to see how a spectrum falls. */
@@ -47,7 +48,7 @@ export async function writeHtml(
   const { renderReport, renderIndex } = await import("../audit/html/report.ts");
   const inputs = reports.flatMap((report) => report.model.files);
   const write = async (path: string, html: string) => {
-    await writeWhole(path, once(new TextEncoder().encode(html)), { overwrite: true, inputs });
+    await writeText(path, html, { overwrite: true, inputs });
     session.written.push(path);
   };
   if (!several) return write(target, renderReport(reports[0]!));
@@ -68,8 +69,4 @@ export function reportNames(reports: readonly AuditReport[]): string[] {
     taken.add(name);
     return name;
   });
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

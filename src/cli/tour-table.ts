@@ -1,6 +1,6 @@
 import { pathToFileURL } from "node:url";
 import { shareText } from "../audit/certify-text.ts";
-import { formatInterval, formatLower } from "../audit/format-number.ts";
+import { formatCount, formatInterval, formatLower } from "../audit/format-number.ts";
 import type { TourNetworkReport, TourReport } from "../tour/schema.ts";
 import { type TextColumn, textTable } from "./text-table.ts";
 
@@ -8,23 +8,25 @@ import { type TextColumn, textTable } from "./text-table.ts";
 const SHOWN = ["0.3", "1.58"];
 /** Of a Lipschitz constant. */
 const INTERVAL_DIGITS = 4;
-const ATTACKED = 500;
 
 /** One row for each network, then what the columns mean and where to look. */
 export function tourText(report: TourReport, width: number): string {
+  const { networks, data } = report;
+  const [{ lipschitz, attackedSample }] = networks;
   const columns: TextColumn[] = [
     { title: "network", align: "left" },
     { title: "accuracy", align: "right" },
-    { title: "Lipschitz constant", align: "right" },
-    ...SHOWN.map((epsilon) => ({ title: `certified ${epsilon}`, align: "right" }) as const),
-    ...SHOWN.map((epsilon) => ({ title: `attacked ${epsilon}`, align: "right" }) as const),
+    { title: `Lipschitz constant (${lipschitz.guarantee})`, align: "right" },
+    ...SHOWN.map((epsilon) => ({ title: `at ε = ${epsilon}`, align: "right" }) as const),
   ];
-  const rows = report.networks.map((network) => cells(network, report));
+  const rows = networks.map((network) => cells(network, report));
   return `${textTable(columns, rows, width)}
-certified: no change of that length (ℓ2, pixels in [0, 1]) can turn the digit; proved of the exported file.
-attacked: not turned by gradient ascent, of the first ${ATTACKED} digits. Between the two lies the truth.
+accuracy: of all ${formatCount(data.test)} test digits, unchanged.
+at ε: of the first ${formatCount(attackedSample.points)}, the share certified – the share that withstood the attack, gradient ascent.
+No change of length ε (ℓ2, pixels in [0, 1]) can turn a certified digit: proved of the exported file.
+How many no change can turn lies between the two.
 ${violations(report)}
-networks  ${report.networks.map(({ model }) => model).join(", ")}
+networks  ${networks.map(({ model }) => model).join(", ")}
 report    ${report.report === null ? "none" : pathToFileURL(report.report).href}
 took      ${formatLower(report.seconds, 2)} s on ${report.device}, seed ${report.seed}
 `;
@@ -36,9 +38,15 @@ function cells(network: TourNetworkReport, { data }: TourReport): string[] {
     network.name,
     shareText(network.accuracy, data.test),
     formatInterval(lower, upper, INTERVAL_DIGITS),
-    ...SHOWN.map((epsilon) => shareText(network.certified[epsilon], data.test)),
-    ...SHOWN.map((epsilon) => shareText(network.attacked[epsilon], ATTACKED)),
+    ...SHOWN.map((epsilon) => withstanding(network, epsilon)),
   ];
+}
+
+/** Of the attacked digits: what is proved to withstand every change, and what the attack left. */
+function withstanding({ attacked, attackedSample }: TourNetworkReport, epsilon: string): string {
+  const { points, certified } = attackedSample;
+  const [least, most] = [certified[epsilon], attacked[epsilon]].map((share) => shareText(share, points));
+  return least === most ? most : `${least.replace(" %", "")}–${most}`;
 }
 
 function violations({ networks }: TourReport): string {

@@ -1,9 +1,9 @@
 import { type Command, Option } from "commander";
-import { MissingPartError } from "../audit/errors.ts";
 import type { TourProgress } from "../tour/run.ts";
 import type { TourReport } from "../tour/schema.ts";
 import type { ExitCode } from "./exit-codes.ts";
 import { EXIT } from "./exit-codes.ts";
+import { withJax } from "./jax.ts";
 import { jsonDocument } from "./json.ts";
 import { parseSeed } from "./parse.ts";
 import type { Session } from "./session.ts";
@@ -59,7 +59,7 @@ export function addTourCommand(program: Command, session: Session): void {
 async function tour(flags: TourFlags, session: Session): Promise<ExitCode> {
   const { io, written } = session;
   const progress = tourLine(io, { progress: flags.progress, quiet: flags.quiet === true });
-  const { runTour } = await loadTour();
+  const { runTour } = await withJax("the tour", () => import("../tour/run.ts"));
   try {
     const report = await runTour({
       folder: flags.out,
@@ -73,20 +73,6 @@ async function tour(flags: TourFlags, session: Session): Promise<ExitCode> {
     return report.networks.some((network) => network.violations > 0) ? EXIT.failed : EXIT.done;
   } finally {
     progress.clear();
-  }
-}
-
-/** @throws MissingPartError where jax-js, an optional package, is not installed. */
-async function loadTour(): Promise<typeof import("../tour/run.ts")> {
-  try {
-    return await import("../tour/run.ts");
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code !== "ERR_MODULE_NOT_FOUND") throw error;
-    throw new MissingPartError(
-      "the tour trains networks with @jax-js/jax, which is not installed here",
-      "Run: npm install @jax-js/jax@0.1.25 onnxruntime-node",
-    );
   }
 }
 

@@ -20,13 +20,14 @@ export interface Recipe {
   readonly loss: (logits: Tensor, labels: Tensor) => Tensor;
   /** Of Adam, at the start; it falls to 0 along a half cosine. */
   readonly learningRate: number;
-  readonly batch: number;
   readonly epochs: number;
 }
 
 /** Units of the two hidden layers. */
 const HIDDEN = 256;
 const CLASSES = 10;
+/** Digits in each step of training. */
+export const BATCH = 64;
 
 function classifier(control: Control, activation: () => Module): Module {
   return sequential(
@@ -38,6 +39,10 @@ function classifier(control: Control, activation: () => Module): Module {
   );
 }
 
+function hinge(margin: number): Recipe["loss"] {
+  return (logits, labels) => multiclassHinge(logits, labels, { margin });
+}
+
 /**
  * The same three layers three times. Margins are distances asked for between the classes' outputs: the orthonormal network
  * keeps the length of gradients and can give more of it at the same accuracy than the one that is only scaled.
@@ -46,25 +51,22 @@ export const RECIPES: readonly Recipe[] = [
   {
     name: "plain",
     net: classifier(uncontrolled, relu),
-    loss: (logits, labels) => crossEntropy(logits, labels),
+    loss: crossEntropy,
     learningRate: 4e-3,
-    batch: 64,
     epochs: 15,
   },
   {
     name: "spectral",
     net: classifier(spectralNorm(), maxMin),
-    loss: (logits, labels) => multiclassHinge(logits, labels, { margin: 1 }),
+    loss: hinge(1),
     learningRate: 3e-3,
-    batch: 64,
     epochs: 15,
   },
   {
     name: "orthonormal",
     net: classifier(bjorck(), maxMin),
-    loss: (logits, labels) => multiclassHinge(logits, labels, { margin: 2 }),
+    loss: hinge(2),
     learningRate: 6e-3,
-    batch: 64,
     epochs: 11,
   },
 ];

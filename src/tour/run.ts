@@ -2,18 +2,18 @@ import { certify } from "../audit/certify.ts";
 import { pacer } from "../audit/certify-pause.ts";
 import type { CertifyReport } from "../audit/certify-schema.ts";
 import type { AuditReport } from "../audit/schema.ts";
-import { MissingPackageError, openEngine } from "../compile/devices.ts";
-import { loaders } from "../compile/onnxruntime.ts";
 import { DIGIT_PIXELS, type Digits, loadDigits } from "../digits/digits.ts";
 import { openModel } from "../formats/open.ts";
 import { importOnnx } from "../network/import-onnx.ts";
 import { logitsOf } from "../network/logits.ts";
-import { joinPath, makeFolder, writeWhole } from "../platform/files.ts";
+import { joinPath, makeFolder } from "../platform/files.ts";
+import { writeText } from "../platform/write-text.ts";
+import { trainingDevice } from "../train/device.ts";
 import { exportOnnx } from "../train/export/onnx.ts";
 import { gradientSearch } from "../train/gradient-search.ts";
 import { type Arm, fooledDigits } from "./digits.ts";
 import { renderTour } from "./html/page.ts";
-import { RECIPES, type Recipe } from "./networks.ts";
+import { BATCH, RECIPES, type Recipe } from "./networks.ts";
 import type { TourName, TourNetwork, TourNetworkReport, TourReport, TourStory } from "./schema.ts";
 import { type Trained, trainDigits } from "./train.ts";
 
@@ -84,7 +84,7 @@ export async function runTour(options: TourOptions): Promise<TourReport> {
       networks: visited.map((network) => network.report),
       report: page,
     };
-    await write(page, renderTour(storyOf(report, visited, digits)));
+    await writeText(page, renderTour(storyOf(report, visited, digits)), { overwrite: true });
     onWritten?.(page);
     return report;
   } finally {
@@ -151,16 +151,24 @@ function reportOf(
   certificates: CertifyReport,
   model: string,
 ): TourNetworkReport {
-  const { clean, certified, attacked, violations } = certificates;
-  const { lipschitz } = audit.network!;
-  const { seconds } = trained;
-  return { name, accuracy: clean, lipschitz, certified, attacked, violations, seconds, model };
+  const { clean, certified, attacked, attackedPoints, attackedSample, violations } = certificates;
+  return {
+    name,
+    accuracy: clean,
+    lipschitz: audit.network!.lipschitz,
+    certified,
+    attacked,
+    attackedSample: { points: attackedPoints, ...attackedSample! },
+    violations,
+    seconds: trained.seconds,
+    model,
+  };
 }
 
 function storyOf(report: TourReport, visited: readonly Visited[], digits: TourStory["digits"]): TourStory {
   return {
     report,
-    settings: { batch: RECIPES[0].batch, attackSteps: ATTACK_STEPS },
+    settings: { batch: BATCH, attackSteps: ATTACK_STEPS },
     networks: visited.map(({ name, training, audit, certificates }) => ({
       name,
       training,
@@ -169,23 +177,4 @@ function storyOf(report: TourReport, visited: readonly Visited[], digits: TourSt
     })),
     digits,
   };
-}
-
-/** What the trainer runs on: see `compile`. */
-async function trainingDevice(): Promise<"native" | "jax"> {
-  try {
-    await openEngine("native", loaders);
-    return "native";
-  } catch (error) {
-    if (error instanceof MissingPackageError) return "jax";
-    throw error;
-  }
-}
-
-async function write(path: string, text: string): Promise<void> {
-  await writeWhole(path, once(new TextEncoder().encode(text)), { overwrite: true });
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

@@ -27,8 +27,17 @@ export interface TourNetworkReport {
   readonly lipschitz: NetworkReport["lipschitz"];
   /** By ε (an ℓ2 length; pixels are in [0, 1]): share of the test digits that no change that short can turn. */
   readonly certified: Readonly<Record<string, number>>;
-  /** By ε: share of the attacked digits that are right and were not turned. */
+  /** By ε: share of the attacked digits, see `attackedSample`, that are right and were not turned. */
   readonly attacked: Readonly<Record<string, number>>;
+  /**
+   * The attacked digits alone, the first of the test digits: how many, the share classified as labelled, and by ε the share
+   * certified. The share that no change within ε can turn lies between this `certified` and `attacked`.
+   */
+  readonly attackedSample: {
+    readonly points: number;
+    readonly clean: number;
+    readonly certified: Readonly<Record<string, number>>;
+  };
   /** Digits that the attack turned inside their certified radius: 0, or something is wrong. */
   readonly violations: number;
   /** Seconds of training alone. */

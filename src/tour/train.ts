@@ -4,7 +4,7 @@ import { adam } from "../train/optimizers/adam.ts";
 import { cosine } from "../train/schedules/schedules.ts";
 import { createTrainer, type Trainer } from "../train/trainer/trainer.ts";
 import type { Tree } from "../train/types.ts";
-import type { Recipe } from "./networks.ts";
+import { BATCH, type Recipe } from "./networks.ts";
 import type { TrainingCurves } from "./schema.ts";
 
 /** A trained network, its arrays alive until disposed. */
@@ -30,7 +30,6 @@ const EVERY = 10;
 /** @throws DivergenceError; `signal.reason` when aborted. */
 export async function trainDigits(recipe: Recipe, train: Digits, options: TrainOptions): Promise<Trained> {
   const start = performance.now();
-  const { net, batch: size } = recipe;
   const digits = dataset(
     {
       x: { data: train.x, shape: [train.count, DIGIT_PIXELS] },
@@ -38,9 +37,9 @@ export async function trainDigits(recipe: Recipe, train: Digits, options: TrainO
     },
     { classes: CLASSES },
   );
-  const steps = recipe.epochs * Math.floor(train.count / size);
+  const steps = recipe.epochs * Math.floor(train.count / BATCH);
   const trainer = createTrainer({
-    net,
+    net: recipe.net,
     inputShape: [DIGIT_PIXELS],
     loss: ({ outputs, batch }) => recipe.loss(outputs, batch.y),
     optimizer: adam({ learningRate: cosine({ initial: recipe.learningRate, steps }) }),
@@ -48,7 +47,7 @@ export async function trainDigits(recipe: Recipe, train: Digits, options: TrainO
     seed: options.seed,
   });
   try {
-    const batches = digits.batches({ size, seed: options.seed });
+    const batches = digits.batches({ size: BATCH, seed: options.seed });
     for (let step = 0; step < steps; step++) {
       options.signal?.throwIfAborted();
       options.onStep(step, steps);

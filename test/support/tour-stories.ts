@@ -126,13 +126,14 @@ function networkReport(
   { name, certificates, audit: { model } }: TourNetwork,
   { seconds }: Recipe,
 ): TourNetworkReport {
-  const { clean, certified, attacked, violations, lipschitz } = certificates;
+  const { clean, certified, attacked, attackedPoints, attackedSample, violations, lipschitz } = certificates;
   return {
     name,
     accuracy: clean,
     lipschitz,
     certified,
     attacked,
+    attackedSample: { points: attackedPoints, ...(attackedSample ?? { clean: 0, certified: {} }) },
     violations,
     seconds,
     model: model.files[0],

@@ -19,7 +19,7 @@ export function comparisonSection(
       ? ""
       : ` Attacked: the share that withstood, of the first ${formatCount(attacked)} digits, and how many of these are certified.`;
   return html`<section aria-labelledby="networks-title"><div class="section-head"><h2 id="networks-title">Side by side</h2><div class="controls"><button type="button" data-copy="networks">Copy</button><button type="button" data-save-csv="networks">Save CSV</button></div></div>
-<p class="lead">Shares of ${formatCount(report.data.test)} digits, rounded down; the interval of the Lipschitz constant is rounded outward.${left} Seconds are of training alone.</p>${sortableTable("networks", "Networks", comparisonColumns(report.data.test, epsilons), arms)}</section>`;
+<p class="lead">Shares of ${formatCount(report.data.test)} digits, rounded down; the interval of the Lipschitz constant (${arms[0].report.lipschitz.guarantee}) is rounded outward.${left} Seconds are of training alone.</p>${sortableTable("networks", "Networks", comparisonColumns(report.data.test, epsilons), arms)}</section>`;
 }
 
 /** One column per fact, and per ε for what was certified and attacked; CSV has every ε. */

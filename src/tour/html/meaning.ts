@@ -15,7 +15,7 @@ export function meaningSection(arms: readonly Arm[], epsilons: readonly number[]
     ],
     [
       "Attacked",
-      "What withstood an attack that knows the network and climbs along its gradients. Another attack may find more, so this lies above the truth, as certified accuracy lies below it.",
+      "What withstood an attack that knows the network and climbs along its gradients. Another attack may find more, so this lies above the truth, as the certified share of the same digits lies below it.",
     ],
     [
       "ε",

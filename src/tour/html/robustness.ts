@@ -42,7 +42,7 @@ function lead(arms: readonly Arm[]): string {
   if (attacked === 0) return certified;
   const sample =
     attacked < points ? `, on the first ${formatCount(attacked)} of ${formatCount(points)} digits` : "";
-  return `${certified} Above the dashed curve of the same colour lie the digits that an attack turned or that were wrong unchanged${sample}. Between the two nobody knows: a stronger attack would lower the dashed curve, a tighter bound would raise the solid one. ${sample === "" ? "They" : "On the same digits (thin against dashed) they"} can never cross.`;
+  return `${certified} Above the dashed curve of the same colour lie the digits that an attack turned or that were wrong unchanged${sample}. Between the two${sample === "" ? "" : " of the same digits (thin and dashed)"} nobody knows: a stronger attack would lower the dashed curve, a tighter bound would raise the solid one, and they can never cross.`;
 }
 
 function legend(arms: readonly Arm[]): Markup {
@@ -51,7 +51,10 @@ function legend(arms: readonly Arm[]): Markup {
   const marks = (filled: boolean) => arms.map(({ name }) => markKey(name, filled));
   const attacked = arms.some(({ certificates }) => certificates.attackedPoints > 0);
   const sampled = arms.find(({ certificates }) => isSampled(certificates));
-  return html`<ul class="legend"><li>${line("key-line")}${marks(true)}certified</li>${attacked ? html`<li>${line("key-line dash")}${marks(false)}withstood the attack</li>` : null}${sampled === undefined ? null : html`<li>${line("key-line thin")}certified, the first ${formatCount(sampled.certificates.attackedPoints)} digits</li>`}${arms.map(({ name }) => html`<li>${markKey(name)}${name}</li>`)}</ul>`;
+  const all = sampled === undefined ? "" : `, all ${formatCount(sampled.certificates.points)} digits`;
+  const first =
+    sampled === undefined ? "" : `, the first ${formatCount(sampled.certificates.attackedPoints)} digits`;
+  return html`<ul class="legend"><li>${line("key-line")}${marks(true)}certified${all}</li>${attacked ? html`<li>${line("key-line dash")}${marks(false)}withstood the attack${first}</li>` : null}${sampled === undefined ? null : html`<li>${line("key-line thin")}certified${first}</li>`}${arms.map(({ name }) => html`<li>${markKey(name)}${name}</li>`)}</ul>`;
 }
 
 /** Radii and changes of every digit, at full precision, for CSV alone. */

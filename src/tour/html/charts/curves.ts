@@ -1,12 +1,11 @@
 import type { PlotAxis } from "../../../audit/html/charts/axis.ts";
-import { axisMarks, axisX, linearFrame, shareGrid, shareY } from "../../../audit/html/charts/linear.ts";
-import { stretched, WIDE } from "../../../audit/html/charts/stretched.ts";
+import { linePath } from "../../../audit/html/charts/line-path.ts";
+import { axisMarks, axisX, linearFrame, shareGrid } from "../../../audit/html/charts/linear.ts";
+import { stretched } from "../../../audit/html/charts/stretched.ts";
 import { html, type Markup } from "../../../audit/html/markup.ts";
 import { percent } from "../../../audit/html/scale.ts";
 
 const HEIGHT = 180;
-/** A bin keeps its lowest and its highest point, so that no peak is lost; one is about two pixels wide. */
-const BINS = 160;
 /** Places along the steps that tell their numbers. */
 const STOPS = 30;
 
@@ -30,7 +29,9 @@ export interface CurvesPlot {
 /** Curves over steps, with a guide that tells the numbers on hover and focus. */
 export function curvesChart({ steps, curves, x, y, label, tip }: CurvesPlot): Markup {
   const heights = y.ticks.map(({ value, label: text }): [number, string] => [y.share(value), text]);
-  const lines = curves.map(({ values, kind }) => stretched(linePath(steps, values, x, y), kind, HEIGHT));
+  const lines = curves.map(({ values, kind }) =>
+    stretched(linePath(steps, values, x, y, HEIGHT), kind, HEIGHT),
+  );
   return linearFrame(
     HEIGHT,
     heights,
@@ -40,33 +41,6 @@ export function curvesChart({ steps, curves, x, y, label, tip }: CurvesPlot): Ma
     )}${axisMarks(x, HEIGHT, "step")}${lines}${stops(steps, x, tip)}`,
     label,
   );
-}
-
-/** A path in WIDE × HEIGHT through the extremes of every bin. */
-export function linePath(
-  steps: readonly number[],
-  values: readonly number[],
-  x: PlotAxis,
-  y: PlotAxis,
-): string {
-  const each = Math.max(1, Math.ceil(steps.length / BINS));
-  const kept: number[] = [];
-  for (let start = 0; start < steps.length; start += each) {
-    const end = Math.min(steps.length, start + each);
-    let [low, high] = [start, start];
-    for (let i = start + 1; i < end; i++) {
-      if (values[i] < values[low]) low = i;
-      if (values[i] > values[high]) high = i;
-    }
-    kept.push(Math.min(low, high), Math.max(low, high));
-  }
-  const places = [...new Set([0, ...kept, steps.length - 1])].sort((a, b) => a - b);
-  return places
-    .map(
-      (i, n) =>
-        `${n === 0 ? "M" : "L"}${Math.round(WIDE * x.share(steps[i]))} ${shareY(y.share(values[i]), HEIGHT)}`,
-    )
-    .join("");
 }
 
 function stops(steps: readonly number[], x: PlotAxis, tip: (i: number) => string): Markup[] {
