@@ -1,5 +1,6 @@
 /** The Node built-ins this package uses, by name. */
 interface Builtins {
+  readonly "node:child_process": typeof import("node:child_process");
   readonly "node:crypto": typeof import("node:crypto");
   readonly "node:fs": typeof import("node:fs");
   readonly "node:fs/promises": typeof import("node:fs/promises");
