@@ -8,6 +8,7 @@ export default defineConfig({
     train: "src/train.ts",
     worker: "src/linalg/worker.ts",
     cli: "src/cli/main.ts",
+    "study-worker": "src/cli/study-worker.ts",
   },
   format: "esm",
   // Only the command line imports node: modules; all other entries hold none and load in browsers. Peer dependencies stay outside.

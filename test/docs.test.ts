@@ -170,7 +170,7 @@ describe("links in the documentation", () => {
 });
 
 describe("docs/cli.md", () => {
-  it.each(["audit", "normalize", "certify", "diff", "tour"])(
+  it.each(["audit", "normalize", "certify", "diff", "tour", "study"])(
     "mentions every option of %s",
     async (command) => {
       const options = (await help(command)).match(/(?<=[ ,])--?[a-zA-Z][a-z-]*(?=[ ,\n])/g) ?? [];

@@ -3,6 +3,7 @@ import { printable } from "../audit/printable.ts";
 import { FormatError } from "../formats/errors.ts";
 import { InputShapeError } from "../network/input-shapes.ts";
 import { WriteError } from "../platform/files.ts";
+import { StudyError } from "../study/errors.ts";
 import { EXIT, type ExitCode } from "./exit-codes.ts";
 import type { Io } from "./io.ts";
 
@@ -32,7 +33,7 @@ export function isUsageError(error: unknown): boolean {
 function exitCodeOf(error: unknown): ExitCode | undefined {
   if (isUsageError(error) || error instanceof WriteError) return EXIT.usage;
   if (error instanceof FormatError) return EXIT.unreadable;
-  if (error instanceof PromiseError) return EXIT.failed;
+  if (error instanceof PromiseError || error instanceof StudyError) return EXIT.failed;
   if (error instanceof MissingPartError) return EXIT.missingPart;
   return undefined;
 }

@@ -76,6 +76,15 @@ export function parsePositives(text: string): number[] {
   return text.split(",").map(parsePositive);
 }
 
+/** `none,spectral`: names, none of them empty or given twice. */
+export function parseNames(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.includes("") || new Set(names).size < names.length) {
+    throw new InvalidArgumentError("Give different names separated by commas.");
+  }
+  return names;
+}
+
 /** A finite number, or a fraction of two such as 1/255. */
 export function parseNumber(text: string): number {
   const parts = text.split("/").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));

@@ -10,6 +10,7 @@ import { EXIT, type ExitCode } from "./exit-codes.ts";
 import type { Io } from "./io.ts";
 import { addNormalizeCommand } from "./normalize.ts";
 import { newSession, type Session } from "./session.ts";
+import { addStudyCommand } from "./study.ts";
 import { addTourCommand } from "./tour.ts";
 
 export interface RunOptions {
@@ -55,6 +56,7 @@ function commandLine(session: Session, argv: readonly string[]): Command {
   addCertifyCommand(program, session);
   addDiffCommand(program, session);
   addTourCommand(program, session);
+  addStudyCommand(program, session);
   return program;
 }
 
