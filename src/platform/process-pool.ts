@@ -23,6 +23,9 @@ export interface ProcessPool {
   close(): void;
 }
 
+/** A process ends after so many jobs: what runtimes hold on to between them does not add up. */
+const JOBS_OF_A_PROCESS = 25;
+
 /**
  * Processes that run a module of this package, started as they are needed. As many jobs run at once as are asked for: the
  * caller decides how many.
@@ -30,9 +33,10 @@ export interface ProcessPool {
  */
 export function processPool(module: URL, signal: AbortSignal | undefined): ProcessPool {
   const idle: ChildProcess[] = [];
-  const all = new Set<ChildProcess>();
+  /** How many jobs each process has done. */
+  const all = new Map<ChildProcess, number>();
   const close = () => {
-    for (const child of all) child.kill("SIGKILL");
+    for (const child of all.keys()) child.kill("SIGKILL");
   };
   signal?.addEventListener("abort", close, { once: true });
   const start = (): ChildProcess => {
@@ -40,7 +44,7 @@ export function processPool(module: URL, signal: AbortSignal | undefined): Proce
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       execArgv: [],
     });
-    all.add(child);
+    all.set(child, 0);
     child.on("exit", () => {
       all.delete(child);
       const place = idle.indexOf(child);
@@ -54,7 +58,10 @@ export function processPool(module: URL, signal: AbortSignal | undefined): Proce
       const child = idle.pop() ?? start();
       try {
         const value = await ask(child, job, onProgress);
-        idle.push(child);
+        const done = (all.get(child) ?? 0) + 1;
+        all.set(child, done);
+        if (done < JOBS_OF_A_PROCESS) idle.push(child);
+        else child.kill("SIGKILL");
         return value;
       } catch (error) {
         child.kill("SIGKILL");
