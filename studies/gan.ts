@@ -4,6 +4,7 @@ import { type DistanceSetting, estimateDistance, PROBLEMS } from "../src/study/a
 import { ganFindings } from "../src/study/adversarial/findings.ts";
 import { type PlanarSetting, playPlanar } from "../src/study/adversarial/planar.ts";
 import { ganSections } from "../src/study/adversarial/sections.ts";
+import { FIRST_SEED } from "../src/study/adversarial/seeds.ts";
 import type { PublishedResult } from "../src/study/schema.ts";
 import type {
   Cell,
@@ -149,9 +150,6 @@ const EXPERIMENTS: readonly Experiment[] = [
 
 /** Looks at a game whose course is not drawn: only its end counts. */
 const FEW_LOOKS = 2;
-
-/** Sizes were found by looking at runs with smaller seeds; results are of these. */
-const FIRST_SEED = 101;
 
 interface Scale {
   readonly settings: readonly (keyof typeof SETTINGS)[];

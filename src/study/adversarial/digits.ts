@@ -24,6 +24,7 @@ import { digitJudge } from "./digit-judge.ts";
 import { drawsOf, normals, streamsOf } from "./draws.ts";
 import { Game } from "./game.ts";
 import { falling } from "./schedule.ts";
+import { FIRST_SEED } from "./seeds.ts";
 
 /** A convolutional game on pictures of digits. */
 export interface DigitSetting {
@@ -120,7 +121,7 @@ export async function playDigits(
         upper,
         diverged: 0,
       },
-      detail: { pictures: seed === 1 ? picturesOf(pictures) : [] },
+      detail: { pictures: seed === FIRST_SEED ? picturesOf(pictures) : [] },
     };
   } finally {
     game.dispose();

@@ -8,6 +8,7 @@ import type { CriticArm } from "./arms.ts";
 import { drawsOf, normals, streamsOf } from "./draws.ts";
 import { Game } from "./game.ts";
 import { falling } from "./schedule.ts";
+import { FIRST_SEED } from "./seeds.ts";
 
 /** A game in the plane: all that is the same for every arm. */
 export interface PlanarSetting {
@@ -108,7 +109,10 @@ export async function playPlanar(
   } finally {
     game.dispose();
   }
-  return { metrics: metricsOf(looks.at(-1)!, target, real), detail: detailOf(looks, target, seed === 1) };
+  return {
+    metrics: metricsOf(looks.at(-1)!, target, real),
+    detail: detailOf(looks, target, seed === FIRST_SEED),
+  };
 
   async function interval() {
     const { params, state } = game.critic;

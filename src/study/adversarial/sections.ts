@@ -30,7 +30,7 @@ export function ganSections(results: StudyResults): Section[] {
     {
       id: "samples",
       title: "What the generators make at setting D",
-      lead: "Samples of one run of each arm (seed 1) while both networks train; circles are the 25 modes. Look for circles that stay empty, and for points between them.",
+      lead: "Samples of one run of each arm while both networks train; circles are the 25 modes. Look for circles that stay empty, and for points between them.",
       figure: clouds(results, "grid", "D", NAMES),
     },
     {
@@ -60,7 +60,7 @@ export function ganSections(results: StudyResults): Section[] {
     {
       id: "roll",
       title: "A curve instead of modes",
-      lead: "The Swiss roll at setting D: samples of seed 1, and under each the sliced W1 to the roll, mean over seeds.",
+      lead: "The Swiss roll at setting D: samples of one run, and under each the sliced W1 to the roll, mean over seeds.",
       figure: clouds(results, "roll", "", NAMES),
     },
     {

@@ -1,4 +1,4 @@
-import { html, type Markup } from "../../audit/html/markup.ts";
+import { html, type Markup, trusted } from "../../audit/html/markup.ts";
 import type { Point, PointsFigure } from "../figures.ts";
 import type { Study } from "../study.ts";
 import { hueClass } from "./palette.ts";
@@ -30,17 +30,27 @@ function cloud(study: Study, { title, arm, targets, frames }: Panel, extent: num
   );
   const shown = frames.map(({ name, points }, i) => {
     const dots = html`<path class="line mean ${hueClass(study, arm)}" style="stroke-width:${DOT * 2};stroke-linecap:round" d="${dotPath(points, round)}"/><text x="-0.96" y="0.96" style="font-size:.09px;fill:var(--muted)">${name}</text>`;
-    if (frames.length === 1) return dots;
-    return html`<g visibility="${i === frames.length - 1 ? "visible" : "hidden"}">${film(i, frames.length)}${dots}</g>`;
+    return frames.length === 1 ? dots : html`<g ${filmed(i, frames.length)}>${dots}</g>`;
   });
-  return html`<svg class="chart cloud" viewBox="-1 -1 2 2" role="img" aria-label="${`${title}: samples`}">${rings}${shown}</svg>`;
+  return html`<svg class="chart cloud" viewBox="-1 -1 2 2" role="img" aria-label="${`${title}: samples`}">${keyframes(frames.length)}${rings}${shown}</svg>`;
 }
 
-/** Shows frame i of n in its turn; the last stays twice as long. */
-function film(i: number, n: number): Markup {
-  const parts = n + 1;
-  const values = Array.from({ length: parts }, (_, k) => (Math.min(k, n - 1) === i ? "visible" : "hidden"));
-  return html`<animate attributeName="visibility" calcMode="discrete" values="${values.join(";")}" dur="${parts * FRAME_SECONDS}s" repeatCount="indefinite"/>`;
+/** When a frame of a film of n is shown: each in its turn, the last twice as long. */
+function keyframes(n: number): Markup | null {
+  if (n === 1) return null;
+  const shown = (name: string, turns: number) => {
+    const end = (100 * turns) / (n + 1);
+    return `@keyframes ${name}-${n}{0%,${end}%{visibility:visible}${end + 0.01}%,100%{visibility:hidden}}`;
+  };
+  return html`<style>${trusted(shown("film", 1) + shown("last", 2))}</style>`;
+}
+
+/** The place of frame i in its film; without motion the last one is seen. */
+function filmed(i: number, n: number): Markup {
+  const isLast = i === n - 1;
+  const seconds = (n + 1) * FRAME_SECONDS;
+  const delay = i * FRAME_SECONDS - seconds;
+  return html`class="film" visibility="${isLast ? "visible" : "hidden"}" style="animation:${isLast ? "last" : "film"}-${n} ${seconds}s step-end ${delay}s infinite"`;
 }
 
 /** A dot is a line of no length with a round end: one path for all keeps the page small. */

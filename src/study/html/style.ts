@@ -29,7 +29,7 @@ td.best{font-weight:650}
 .swatches dt{font-weight:650;display:flex;align-items:center;gap:8px}
 .swatches dd{margin:0;color:var(--muted)}
 @media (max-width:600px){.findings li{grid-template-columns:minmax(0,1fr)}.swatches{grid-template-columns:minmax(0,1fr)}}
-@media (prefers-reduced-motion:reduce){.cloud .frame-shown{animation:none}}
+@media (prefers-reduced-motion:reduce),print{.cloud .film{animation:none!important}}
 `;
 
 const ARMS = HUES.light
