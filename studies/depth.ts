@@ -211,7 +211,7 @@ export const depth: Study = {
       name: "digits",
       title: "Digits",
       about:
-        "600 steps of Adam, batches of 64, a rate that falls to 0; 7,000 digits to learn from, 1,000 that choose the rate (in 150 steps, at the usual start), 2,000 to test.",
+        "300 steps of Adam, batches of 64, a rate that falls to 0; 7,000 digits to learn from, 1,000 that choose the rate (in 150 steps, at the usual start), 2,000 to test.",
       metrics: [
         { key: "accuracy", title: "test accuracy", as: "share", better: "higher" },
         { key: "diverged", title: "diverged", as: "share", better: "lower" },

@@ -73,6 +73,7 @@ function vanishing(results: StudyResults): FindingReport {
   const value = (arm: string) => meanAt(results, "start", arm, "he", "gradientRatio");
   const held = value("spectral");
   if (held === null) return { claim, verdict: "not measured", because: NOT_MEASURED };
+  const share = held === 0 ? "is 0 in float32" : `is ${number(held)} of that at the last one`;
   const orthonormal = value("orthonormal");
   const other =
     orthonormal === null
@@ -81,7 +82,7 @@ function vanishing(results: StudyResults): FindingReport {
   return {
     claim,
     verdict: held >= ALIVE ? "holds" : "does not hold",
-    because: `Under W/σ₁ with ReLU the gradient at the first layer is ${number(held)} of that at the last one (${deepest(results, "start")} layers): σ₁ is at most 1, all other singular values are below it, and the product vanishes.${other}`,
+    because: `Under W/σ₁ with ReLU the gradient at the first layer ${share} (${deepest(results, "start")} layers): σ₁ is at most 1, all other singular values are below it, and the product vanishes.${other}`,
   };
 }
 

@@ -12,7 +12,7 @@ export function sections(results: StudyResults): Section[] {
     {
       id: "growth",
       title: "What becomes of a small change on its way through the layers",
-      lead: "A change of 10⁻⁶ of the input, measured behind every layer before any training (thick: mean over seeds; dashed: the product of the layers’ spectral norms, which it cannot exceed). Above 1 the network is sensitive, and far below 1 the last layers hardly see the input any more.",
+      lead: "A change of 10⁻⁶ of the input, measured behind every layer before any training (thick: mean over seeds; dashed: the product of the layers’ spectral norms, which it cannot exceed). Above 1 the network is sensitive, and far below 1 the last layers hardly see the input any more; near 10⁻¹⁰ it is the rounding of float64 that shows.",
       figure: layersFigure(results, "growth", "size of the change, of its size at the input"),
     },
     {
