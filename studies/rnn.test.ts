@@ -9,34 +9,49 @@ import { rnn } from "./rnn.ts";
 const context = { progress: () => {} };
 const ARMS = rnn.arms.map(({ name }) => name);
 
-function taskOf(experiment: string, arm: string, setting: Record<string, Json>): Task {
+function taskOf(experiment: string, arm: string, given: Record<string, Json>): Task {
+  const setting = { inputStart: 0.05, ...given };
   return { study: "rnn", kind: "run", experiment, arm, variant: "", setting, learningRate: 2e-3, seed: 1 };
 }
 
 describe("the plan", () => {
-  it("names arms, experiments and tunings that exist, every cell once, and five seeds", () => {
-    for (const scale of ["quick", "full"] as const) {
-      const { cells, tunings, seeds } = rnn.plan(scale);
-      const keys = cells.map(({ experiment, arm, variant }) => [experiment, arm, variant].join());
-      expect(new Set(keys).size).toBe(cells.length);
-      for (const { arm, experiment, tuning } of cells) {
-        expect(ARMS).toContain(arm);
-        expect(rnn.experiments.map(({ name }) => name)).toContain(experiment);
-        if (scale === "full") expect(tunings.map(({ name }) => name)).toContain(tuning);
+  it.each(["quick", "full"] as const)("%s: names what exists, every cell once", (scale) => {
+    const { cells, tunings, seeds } = rnn.plan(scale);
+    const keys = cells.map(({ experiment, arm, variant }) => [experiment, arm, variant].join());
+    expect(new Set(keys).size).toBe(cells.length);
+    expect(new Set(tunings.map(({ name }) => name)).size).toBe(tunings.length);
+    for (const cell of cells) {
+      expect(ARMS).toContain(cell.arm);
+      expect(rnn.experiments.map(({ name }) => name)).toContain(cell.experiment);
+      const own = tunings.filter(({ name }) => cell.tunings?.includes(name));
+      expect(own.map(({ choice }) => choice)).toEqual([{ inputStart: 0.05 }, { inputStart: 1 }]);
+      for (const { arm, experiment, choice, setting } of own) {
+        expect([arm, experiment]).toEqual([cell.arm, cell.experiment]);
+        expect(setting).toMatchObject(choice!);
       }
-      expect(new Set(cells.map(({ arm }) => arm))).toEqual(new Set(ARMS));
-      expect(seeds).toBeGreaterThanOrEqual(scale === "full" ? 5 : 1);
     }
+    expect(new Set(cells.map(({ arm }) => arm))).toEqual(new Set(ARMS));
+    expect(seeds).toBeGreaterThanOrEqual(scale === "full" ? 5 : 1);
   });
 
-  it("gives every arm of an experiment the same settings and the same number of rates", () => {
+  it("judges by seeds that neither settings were found nor rates were chosen with", () => {
+    const { firstSeed, seeds } = rnn.plan("full");
+    expect(firstSeed).toBe(101);
+    expect(firstSeed! + seeds).toBeLessThan(1001);
+  });
+
+  it("gives every arm of an experiment the same settings, rates and starts", () => {
     const { cells, tunings } = rnn.plan("full");
     for (const key of new Set(cells.map(({ experiment, variant }) => `${experiment} ${variant}`))) {
       const own = cells.filter(({ experiment, variant }) => `${experiment} ${variant}` === key);
       expect(own).toHaveLength(ARMS.length);
-      expect(new Set(own.map(({ setting }) => JSON.stringify(setting))).size).toBe(1);
+      expect(new Set(own.map(({ setting, seeds }) => JSON.stringify([setting, seeds]))).size).toBe(1);
     }
-    expect(new Set(tunings.map(({ rates }) => rates.length)).size).toBe(1);
+    for (const { name: experiment } of rnn.experiments) {
+      const own = tunings.filter((tuning) => tuning.experiment === experiment);
+      const kinds = new Set(own.map(({ rates, score, setting }) => JSON.stringify([rates, score, setting])));
+      expect([own.length, kinds.size]).toEqual([2 * ARMS.length, 2]);
+    }
   });
 });
 
@@ -47,7 +62,7 @@ describe("runs", () => {
   });
 
   it.each(ARMS)("of %s are the same for the same seed", async (arm) => {
-    const task = taskOf("adding", arm, { steps: 3, batch: 4, length: 5 });
+    const task = taskOf("adding", arm, { steps: 3, length: 5 });
     const before = liveArrays();
     const first = await rnn.run(task, context);
     expect(await rnn.run(task, context)).toEqual(first);
@@ -56,13 +71,15 @@ describe("runs", () => {
       loss: number;
       accuracy: number;
       kept: { start: number; end: number };
-      stepNorm: { end: number | null };
+      stepNorm: { start: number | null; end: number | null };
       ofBound: number | null;
     };
     for (const value of [loss, accuracy, kept.start, kept.end]) expect(Number.isFinite(value)).toBe(true);
     if (arm === "gru") expect([stepNorm.end, ofBound]).toEqual([null, null]);
     else expect(ofBound).toBeLessThanOrEqual(1.001);
+    if (arm === "band" || arm === "orthonormalStart") expect(stepNorm.start).toBeCloseTo(1, 3);
     if (arm === "band") expect(stepNorm.end).toBeCloseTo(1, 3);
+    if (arm === "orthonormalStart") expect(stepNorm.end).toBeGreaterThan(1.002);
     const detail = first.detail as unknown as RnnDetail;
     expect(detail.start.kept[0]).toBe(1);
     expect(detail.lags.at(-1)).toBe(4);
@@ -70,13 +87,20 @@ describe("runs", () => {
   });
 
   it("differ between seeds, on the copy task too", async () => {
-    const task = taskOf("copy", "spectral", { steps: 2, batch: 4, length: 1 });
+    const task = taskOf("copy", "spectral", { steps: 2, length: 1 });
     const [first, second] = [await rnn.run(task, context), await rnn.run({ ...task, seed: 2 }, context)];
     expect(first.metrics.loss).not.toBe(second.metrics.loss);
   });
 
+  it("differ with the start of the input kernel, and say which it was", async () => {
+    const small = await rnn.run(taskOf("copy", "plain", { steps: 1, length: 1 }), context);
+    const large = await rnn.run(taskOf("copy", "plain", { steps: 1, length: 1, inputStart: 1 }), context);
+    expect([small.metrics.inputStart, large.metrics.inputStart]).toEqual([0.05, 1]);
+    expect(small.metrics.loss).not.toBe(large.metrics.loss);
+  });
+
   it("stop when the task is solved, and say when", async () => {
-    const task = taskOf("adding", "gru", { steps: 2000, batch: 32, length: 2 });
+    const task = taskOf("adding", "gru", { steps: 2000, length: 2 });
     const { metrics, detail } = await rnn.run({ ...task, learningRate: 1e-2 }, context);
     expect(metrics.solved).toBe(1);
     expect(metrics.solvedAt).toBeLessThan(2000);
@@ -86,7 +110,7 @@ describe("runs", () => {
   });
 
   it("of digits read rows, and a rate far too large is a result, not an error", async () => {
-    const task = taskOf("digits", "plain", { steps: 3, batch: 8 });
+    const task = taskOf("digits", "plain", { steps: 3 });
     const { metrics } = await rnn.run(task, context);
     expect(metrics.accuracy).toBeGreaterThan(0);
     expect(metrics.solvedAt).toBeNull();
@@ -144,6 +168,7 @@ const good = {
   diverged: 0,
   kept: { end: 0.5 },
   smallest: { end: 1 },
+  stepNorm: { end: 1.2 },
   ofBound: 0.9,
 };
 const bad = {
@@ -170,6 +195,10 @@ function cellsWith(byArm: Record<string, Metrics[]>, grown: Record<string, numbe
   ]);
 }
 
+const FREE = ["plain", "clipping", "orthonormalStart"];
+const COMPARED = [...FREE, "spectral", "band"];
+const everyFree = (runs: Metrics[]) => Object.fromEntries(FREE.map((arm) => [arm, runs]));
+
 const verdicts = (results: StudyResults) => rnn.findings(results).map(({ verdict }) => verdict);
 
 describe("findings", () => {
@@ -180,17 +209,15 @@ describe("findings", () => {
     }
   });
 
-  it("hold where the band remembers, plain does not, and spectral normalization neither explodes nor remembers", () => {
+  it("hold where the band remembers, free networks do not, and spectral normalization neither explodes nor remembers", () => {
     const results = resultsOf(
-      cellsWith(
-        { plain: [bad, bad], clipping: [bad, bad], spectral: [bad, bad], band: [good, good] },
-        { plain: 1e9 },
-      ),
+      cellsWith({ ...everyFree([bad, bad]), spectral: [bad, bad], band: [good, good] }, { plain: 1e9 }),
     );
     expect(verdicts(results)).toEqual([
       "holds", // the band copies over the longest delay
       "holds", // and adds
       "holds", // plain fails
+      "holds", // so does the band's start without the band
       "holds", // no explosion
       "does not hold", // spectral normalization alone remembers
       "holds", // the bound
@@ -202,12 +229,10 @@ describe("findings", () => {
   it("judge the opposite", () => {
     const over = { ...good, ofBound: 1.1 };
     const results = resultsOf(
-      cellsWith(
-        { plain: [good, good], clipping: [good, good], spectral: [over, over], band: [bad, bad] },
-        { spectral: 3 },
-      ),
+      cellsWith({ ...everyFree([good, good]), spectral: [over, over], band: [bad, bad] }, { spectral: 3 }),
     );
     expect(verdicts(results)).toEqual([
+      "does not hold",
       "does not hold",
       "does not hold",
       "does not hold",
@@ -220,20 +245,30 @@ describe("findings", () => {
 
   it("say in part when some seeds do", () => {
     const mixed = [good, bad];
-    const results = resultsOf(cellsWith({ plain: mixed, clipping: mixed, spectral: mixed, band: mixed }));
+    const results = resultsOf(cellsWith({ ...everyFree(mixed), spectral: mixed, band: mixed }));
     expect(verdicts(results).filter((verdict) => verdict === "holds in part")).toHaveLength(4);
   });
 
-  it("stand any arm left out", () => {
-    for (const arm of ["plain", "clipping", "spectral", "band"]) {
-      const others = Object.fromEntries(
-        ["plain", "clipping", "spectral", "band"]
-          .filter((each) => each !== arm)
-          .map((each) => [each, [good]]),
-      );
-      const results = resultsOf(cellsWith(others));
-      expect(verdicts(results)).toContain("not measured");
-      expect(rnn.sections(results)).toHaveLength(4);
-    }
+  it("say who else solved what the band is asked for, and count each arm's runs once", () => {
+    const gru = { gru: [good, bad], band: [bad, bad] };
+    const [copied, added] = rnn.findings(resultsOf(cellsWith({ ...gru, ...everyFree([bad]) })));
+    expect(copied.because).toBe(
+      "Solved by 0 of 2 seeds on copy T = 200 (mean accuracy 10.0 %). Other arms that did: GRU (1 of 2).",
+    );
+    expect(added.because).toMatch(/Other arms that did: GRU \(1 of 2\)\.$/);
+    const [alone, , plain] = rnn.findings(resultsOf(cellsWith({ band: [good], ...everyFree([bad]) })));
+    expect(alone.because).toBe(
+      "Solved by 1 of 1 seeds on copy T = 200 (mean accuracy 100.0 %), in 500 steps. No other arm did.",
+    );
+    expect(plain.because).toBe(
+      "Plain: solved by 0 of 1 seeds on copy T = 200 (mean accuracy 10.0 %) and 0 of 1 seeds on adding T = 200 (mean loss 0.20). With clipping: by 0 of 1 seeds on copy T = 200 (mean accuracy 10.0 %) and 0 of 1 seeds on adding T = 200 (mean loss 0.20).",
+    );
+  });
+
+  it.each(COMPARED)("stand %s left out", (left) => {
+    const others = COMPARED.filter((arm) => arm !== left);
+    const results = resultsOf(cellsWith(Object.fromEntries(others.map((arm) => [arm, [good]]))));
+    expect(verdicts(results)).toContain("not measured");
+    expect(rnn.sections(results)).toHaveLength(4);
   });
 });

@@ -20,14 +20,16 @@ import type { SequenceTask } from "./tasks.ts";
 /** Units of every recurrent layer. */
 const HIDDEN = 128;
 const CLIP_NORM = 1;
-/** Input kernels start uniform in plus or minus this much over √features: states are small, where tanh keeps gradients. */
-const INPUT_START = 0.05;
+/** Two steps of Björck's iteration in every use. */
+const ORTHONORMAL = bjorck({ iterations: 2 });
 
 /** A recurrent layer, and how its weights are held. */
 export interface RnnArm extends Arm {
   readonly layer: "elman" | "lipschitz" | "gru";
   /** Of the recurrent kernel; default: none. */
   readonly control?: Control;
+  /** Whose start the recurrent kernel has; default: that of `control`. */
+  readonly startOf?: Control;
   /** The largest norm of the gradient over all parameters. */
   readonly clipNorm?: number;
 }
@@ -47,6 +49,13 @@ export const RNN_ARMS: readonly RnnArm[] = [
     clipNorm: CLIP_NORM,
   },
   {
+    name: "orthonormalStart",
+    title: "orthonormal start",
+    about: "W starts from the same orthonormal matrices as the band’s; after that nothing is held.",
+    layer: "elman",
+    startOf: ORTHONORMAL,
+  },
+  {
     name: "spectral",
     title: "spectral norm",
     about: "The recurrent kernel W is divided by its largest singular value.",
@@ -59,7 +68,7 @@ export const RNN_ARMS: readonly RnnArm[] = [
     about:
       "Every singular value of W is held at 1: W is kept orthonormal by two steps of Björck’s iteration.",
     layer: "elman",
-    control: bjorck({ iterations: 2 }),
+    control: ORTHONORMAL,
   },
   {
     name: "lipschitz",
@@ -79,12 +88,18 @@ export const RNN_ARMS: readonly RnnArm[] = [
 /**
  * The network of an arm for a task: its recurrent layer, and a linear layer that reads the states. Recurrent layers have no bias
  * of their own but the Lipschitz RNN's, since a constant drive over hundreds of steps moves tanh to where it is flat; their input
- * kernels start small. Readouts start from the prior.
+ * kernels start uniform in ±inputStart/√features: a small one keeps states where tanh has slope 1, a large one is seen at once.
+ * Readouts start from the prior.
  */
-export function networkOf(arm: RnnArm, task: SequenceTask): { net: Module; step: StepKind } {
+export function networkOf(
+  arm: RnnArm,
+  task: SequenceTask,
+  inputStart: number,
+): { net: Module; step: StepKind } {
   const { layer, step } = recurrentOf(arm, task.answers === "each" ? "sequence" : "last");
   const recurrent = startingFrom(layer, {
-    input: (kernel) => kernel.mul(INPUT_START * Math.sqrt(HIDDEN / kernel.shape[1])),
+    // Layers start them uniform in ±1/√hidden.
+    input: (kernel) => kernel.mul(inputStart * Math.sqrt(HIDDEN / kernel.shape[1])),
     inputBias: (bias) => bias.mul(0),
   });
   const readout = startingFrom(linear(task.outputs), {
@@ -98,12 +113,14 @@ export function networkOf(arm: RnnArm, task: SequenceTask): { net: Module; step:
 }
 
 function recurrentOf(
-  { layer, control = uncontrolled }: RnnArm,
+  { layer, control = uncontrolled, startOf = control }: RnnArm,
   returns: "sequence" | "last",
 ): { layer: Module; step: StepKind } {
   switch (layer) {
-    case "elman":
-      return { layer: elman(HIDDEN, { returns, control, bias: false }), step: "tanh" };
+    case "elman": {
+      const { init } = elman(HIDDEN, { returns, control: startOf, bias: false });
+      return { layer: { ...elman(HIDDEN, { returns, control, bias: false }), init }, step: "tanh" };
+    }
     case "lipschitz":
       return { layer: lipschitzRnn(HIDDEN, returns), step: "lipschitz" };
     case "gru":

@@ -32,6 +32,7 @@ export function rnnFindings(results: StudyResults): FindingReport[] {
       "The same network solves the adding problem (mean square error below 0.01, every seed).",
     ),
     plainFails(results),
+    startIsNotEnough(results),
     spectralExplodes(results),
     spectralRemembers(results),
     bounded(results),
@@ -44,7 +45,7 @@ function remembers({ task, metrics }: RunRecord): boolean {
   return (metricAt(metrics, "loss") ?? Number.POSITIVE_INFINITY) < REMEMBERED.adding;
 }
 
-/** "4 of 5 seeds of copy T = 200 (accuracy 99.8 %)". */
+/** "4 of 5 seeds on copy T = 200 (mean accuracy 99.8 %)". */
 function countText(runs: readonly RunRecord[]): string {
   const { experiment, variant } = runs[0].task;
   const key = experiment === "copy" ? "accuracy" : "loss";
@@ -65,32 +66,62 @@ function verdictOf(right: number, all: number): FindingReport["verdict"] {
 function solves(results: StudyResults, arm: string, experiment: string, claim: string): FindingReport {
   const runs = longest(results, experiment, arm);
   if (runs.length === 0) return { claim, verdict: "not measured", because: NOT_MEASURED };
-  const steps = finite(runs.map(({ metrics }) => metricAt(metrics, "solvedAt")));
-  const when =
-    steps.length === 0
-      ? ""
-      : `, in ${[...new Set([Math.min(...steps), Math.max(...steps)])].join(" to ")} steps`;
   return {
     claim,
     verdict: verdictOf(runs.filter(remembers).length, runs.length),
-    because: `Solved by ${countText(runs)}${when}.`,
+    because: `Solved by ${solvedText(runs)}. ${othersText(results, arm, experiment)}`,
   };
+}
+
+/** Which other arms solved the longest variant of an experiment. */
+function othersText(results: StudyResults, arm: string, experiment: string): string {
+  const solvers = RNN_ARMS.filter(({ name }) => name !== arm).flatMap(({ name, title }) => {
+    const runs = longest(results, experiment, name);
+    const solved = runs.filter(remembers).length;
+    return solved === 0 ? [] : [`${title} (${solved} of ${runs.length})`];
+  });
+  return solvers.length === 0 ? "No other arm did." : `Other arms that did: ${solvers.join(", ")}.`;
+}
+
+/** The same with the steps it took those that stopped. */
+function solvedText(runs: readonly RunRecord[]): string {
+  const steps = finite(runs.map(({ metrics }) => metricAt(metrics, "solvedAt")));
+  if (steps.length === 0) return countText(runs);
+  return `${countText(runs)}, in ${[...new Set([Math.min(...steps), Math.max(...steps)])].join(" to ")} steps`;
 }
 
 function plainFails(results: StudyResults): FindingReport {
   const claim =
     "A plain recurrent network of the same size solves neither, with or without gradient clipping.";
-  const sets = ["plain", "clipping"].flatMap((arm) =>
-    ["copy", "adding"].map((each) => longest(results, each, arm)),
-  );
-  const measured = sets.filter((runs) => runs.length > 0);
-  if (measured.length < sets.length) return { claim, verdict: "not measured", because: NOT_MEASURED };
-  const failed = measured.flat().filter((run) => !remembers(run)).length;
-  const said = measured.map((runs) => `${armTitleOf(runs[0].task.arm)}: ${countText(runs)}`);
+  const [plain, clipping] = ["plain", "clipping"].map((arm) => memoryRuns(results, arm));
+  if (plain === null || clipping === null) return { claim, verdict: "not measured", because: NOT_MEASURED };
+  const all = [...plain, ...clipping].flat();
   return {
     claim,
-    verdict: verdictOf(failed, measured.flat().length),
-    because: `Solved by ${said.join("; ")}.`,
+    verdict: verdictOf(all.filter((run) => !remembers(run)).length, all.length),
+    because: `Plain: solved by ${plain.map(countText).join(" and ")}. With clipping: by ${clipping.map(countText).join(" and ")}.`,
+  };
+}
+
+/** Runs of the longest copy task and the longest adding problem; null where one has none. */
+function memoryRuns(results: StudyResults, arm: string): (readonly RunRecord[])[] | null {
+  const sets = ["copy", "adding"].map((each) => longest(results, each, arm));
+  return sets.every((runs) => runs.length > 0) ? sets : null;
+}
+
+function startIsNotEnough(results: StudyResults): FindingReport {
+  const claim =
+    "It takes the constraint: a network that starts with all singular values at 1 and is then free solves fewer runs.";
+  const [held, free] = ["band", "orthonormalStart"].map((arm) => memoryRuns(results, arm));
+  if (held === null || free === null) return { claim, verdict: "not measured", because: NOT_MEASURED };
+  const share = (runs: readonly RunRecord[]) => runs.filter(remembers).length / runs.length;
+  const fewer = held.filter((runs, i) => share(free[i]) < share(runs)).length;
+  const smallest = mean(finite(free.flat().map(({ metrics }) => metricAt(metrics, "smallest.end"))));
+  const norm = mean(finite(free.flat().map(({ metrics }) => metricAt(metrics, "stepNorm.end"))));
+  return {
+    claim,
+    verdict: verdictOf(fewer, held.length),
+    because: `Free after the start: solved by ${free.map(solvedText).join(" and ")}; its singular values ended between ${formatNumber(smallest ?? 0, 2)} and ${formatNumber(norm ?? 0, 3)} on average. Held: by ${held.map(solvedText).join(" and ")}.`,
   };
 }
 
@@ -120,9 +151,8 @@ function grownMost(run: RunRecord): number {
 
 function spectralRemembers(results: StudyResults): FindingReport {
   const claim = "Spectral normalization alone lets a recurrent network remember.";
-  const sets = ["copy", "adding"].map((each) => longest(results, each, "spectral"));
-  if (sets.some((runs) => runs.length === 0))
-    return { claim, verdict: "not measured", because: NOT_MEASURED };
+  const sets = memoryRuns(results, "spectral");
+  if (sets === null) return { claim, verdict: "not measured", because: NOT_MEASURED };
   const left = mean(finite(sets.flat().map(({ metrics }) => metricAt(metrics, "smallest.end"))));
   const kept = geometricMean(sets.flat().map(({ metrics }) => metricAt(metrics, "kept.end")));
   return {
@@ -163,8 +193,4 @@ function shortMemory(results: StudyResults): FindingReport {
     verdict: verdictOf(held.filter((each) => each! >= free - SAME).length, held.length),
     because: `Test accuracy: ${said.join(", ")}.`,
   };
-}
-
-function armTitleOf(name: string): string {
-  return RNN_ARMS.find((arm) => arm.name === name)?.title ?? name;
 }
