@@ -1,11 +1,11 @@
-import { formatNumber } from "../../audit/format-number.ts";
+import { formatNumber, formatUpper } from "../../audit/format-number.ts";
 import type { FindingReport } from "../schema.ts";
 import type { StudyResults } from "../study.ts";
 import { ARMS, deepest, type LayerDetail, meanAt, variantOf } from "./arms.ts";
 
 const EXPERIMENTS_WITH_LAYERS = ["start", "digits", "regression"];
-/** What float32 weights and a change of 1e-6 can add to a ratio of 1. */
-const ROUNDING = 1e-4;
+/** What rounding to float64 can add to a ratio of 1, for outputs near 1 and a change of 1e-6. */
+const ROUNDING = 1e-8;
 /** Better than any constant answer by far. */
 const LEARNT = 0.5;
 /** A gradient this share of the last layer's still trains the first. */
@@ -47,7 +47,7 @@ function cascade(results: StudyResults): FindingReport {
   return {
     claim,
     verdict: most <= 1 + ROUNDING ? "holds" : "does not hold",
-    because: `In ${pairs.length} measurements the change was never more than ${number(most)} of its bound. The bound is loose: it was as little as ${number(least)} of it.`,
+    because: `In ${pairs.length} measurements the change was never more than ${formatUpper(most, 7)} of its bound. The bound is loose: it was as little as ${number(least)} of it.`,
   };
 }
 
