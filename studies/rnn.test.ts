@@ -1,6 +1,7 @@
 import { defaultDevice, init } from "@jax-js/jax";
 import { beforeAll, describe, expect, it } from "vitest";
 import { liveArrays } from "../src/compile.ts";
+import { type KernelStart, RNN_ARMS } from "../src/study/rnn/arms.ts";
 import type { RnnDetail } from "../src/study/rnn/detail.ts";
 import { summarizeMetrics } from "../src/study/statistics.ts";
 import type { Json, Metrics, RunRecord, StudyResults, Task } from "../src/study/study.ts";
@@ -9,8 +10,12 @@ import { rnn } from "./rnn.ts";
 const context = { progress: () => {} };
 const ARMS = rnn.arms.map(({ name }) => name);
 
+function kernelStartsOf(arm: string): readonly KernelStart[] {
+  return RNN_ARMS.find(({ name }) => name === arm)?.kernelStarts ?? ["usual"];
+}
+
 function taskOf(experiment: string, arm: string, given: Record<string, Json>): Task {
-  const setting = { inputStart: 0.05, ...given };
+  const setting = { inputStart: 0.05, kernelStart: kernelStartsOf(arm)[0], ...given };
   return { study: "rnn", kind: "run", experiment, arm, variant: "", setting, learningRate: 2e-3, seed: 1 };
 }
 
@@ -24,7 +29,12 @@ describe("the plan", () => {
       expect(ARMS).toContain(cell.arm);
       expect(rnn.experiments.map(({ name }) => name)).toContain(cell.experiment);
       const own = tunings.filter(({ name }) => cell.tunings?.includes(name));
-      expect(own.map(({ choice }) => choice)).toEqual([{ inputStart: 0.05 }, { inputStart: 1 }]);
+      expect(own.map(({ choice }) => choice)).toEqual(
+        kernelStartsOf(cell.arm).flatMap((kernelStart) => [
+          { inputStart: 0.05, kernelStart },
+          { inputStart: 1, kernelStart },
+        ]),
+      );
       for (const { arm, experiment, choice, setting } of own) {
         expect([arm, experiment]).toEqual([cell.arm, cell.experiment]);
         expect(setting).toMatchObject(choice!);
@@ -49,8 +59,13 @@ describe("the plan", () => {
     }
     for (const { name: experiment } of rnn.experiments) {
       const own = tunings.filter((tuning) => tuning.experiment === experiment);
-      const kinds = new Set(own.map(({ rates, score, setting }) => JSON.stringify([rates, score, setting])));
-      expect([own.length, kinds.size]).toEqual([2 * ARMS.length, 2]);
+      const kinds = own.map(({ rates, score, seeds, setting: { inputStart, kernelStart, ...budget } }) => {
+        expect([0.05, 1]).toContain(inputStart);
+        expect(["usual", "isometry"]).toContain(kernelStart);
+        return JSON.stringify([rates, score, seeds, budget]);
+      });
+      // One arm may choose between two starts of its kernel.
+      expect([own.length, new Set(kinds).size]).toEqual([2 * (ARMS.length + 1), 1]);
     }
   });
 });
@@ -77,9 +92,9 @@ describe("runs", () => {
     for (const value of [loss, accuracy, kept.start, kept.end]) expect(Number.isFinite(value)).toBe(true);
     if (arm === "gru") expect([stepNorm.end, ofBound]).toEqual([null, null]);
     else expect(ofBound).toBeLessThanOrEqual(1.001);
-    if (arm === "band" || arm === "orthonormalStart") expect(stepNorm.start).toBeCloseTo(1, 3);
+    if (arm === "band" || arm === "bandStart") expect(stepNorm.start).toBeCloseTo(1, 3);
     if (arm === "band") expect(stepNorm.end).toBeCloseTo(1, 3);
-    if (arm === "orthonormalStart") expect(stepNorm.end).toBeGreaterThan(1.002);
+    if (arm === "bandStart") expect(stepNorm.end).toBeGreaterThan(1.002);
     const detail = first.detail as unknown as RnnDetail;
     expect(detail.start.kept[0]).toBe(1);
     expect(detail.lags.at(-1)).toBe(4);
@@ -97,6 +112,15 @@ describe("runs", () => {
     const large = await rnn.run(taskOf("copy", "plain", { steps: 1, length: 1, inputStart: 1 }), context);
     expect([small.metrics.inputStart, large.metrics.inputStart]).toEqual([0.05, 1]);
     expect(small.metrics.loss).not.toBe(large.metrics.loss);
+  });
+
+  it("of spectral networks that start like the band have a step of norm 1 at once", async () => {
+    for (const experiment of ["adding", "copy"]) {
+      const task = taskOf(experiment, "spectral", { steps: 1, length: 4, kernelStart: "isometry" });
+      const { metrics } = await rnn.run(task, context);
+      expect((metrics.stepNorm as { start: number }).start).toBeCloseTo(1, 3);
+      expect(metrics.isometric).toBe(1);
+    }
   });
 
   it("stop when the task is solved, and say when", async () => {
@@ -195,7 +219,7 @@ function cellsWith(byArm: Record<string, Metrics[]>, grown: Record<string, numbe
   ]);
 }
 
-const FREE = ["plain", "clipping", "orthonormalStart"];
+const FREE = ["plain", "clipping", "bandStart"];
 const COMPARED = [...FREE, "spectral", "band"];
 const everyFree = (runs: Metrics[]) => Object.fromEntries(FREE.map((arm) => [arm, runs]));
 

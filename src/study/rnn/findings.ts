@@ -112,7 +112,7 @@ function memoryRuns(results: StudyResults, arm: string): (readonly RunRecord[])[
 function startIsNotEnough(results: StudyResults): FindingReport {
   const claim =
     "It takes the constraint: a network that starts with all singular values at 1 and is then free solves fewer runs.";
-  const [held, free] = ["band", "orthonormalStart"].map((arm) => memoryRuns(results, arm));
+  const [held, free] = ["band", "bandStart"].map((arm) => memoryRuns(results, arm));
   if (held === null || free === null) return { claim, verdict: "not measured", because: NOT_MEASURED };
   const share = (runs: readonly RunRecord[]) => runs.filter(remembers).length / runs.length;
   const fewer = held.filter((runs, i) => share(free[i]) < share(runs)).length;

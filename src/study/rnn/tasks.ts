@@ -21,8 +21,16 @@ export interface SequenceTask {
   readonly answers: "each" | "last";
   /** What is best added to every answer of a network that knows nothing of its input: how often answers occur (as logits), or their mean. */
   readonly prior: readonly number[];
-  /** Units of a linear layer with ReLU that every input goes through before the recurrent layer; 0: none. */
-  readonly front: number;
+  /**
+   * A linear layer with ReLU that every input goes through before the recurrent one: its units, and what is added to the usual
+   * start of its biases.
+   */
+  readonly front: { readonly units: number; readonly bias: number } | null;
+  /**
+   * The recurrent kernel with all singular values 1 that suits the task as a start: to keep an order takes rotations, to sum up
+   * takes the identity (Henaff, Szlam & LeCun 2016, arXiv:1602.06662).
+   */
+  readonly isometry: "orthonormal" | "identity";
   /** The smallest loss of a network that has forgotten what it was to keep. */
   readonly memoryless: number;
   /** Fresh examples, from the stream alone. */
@@ -60,7 +68,8 @@ export function copyTask(delay: number): SequenceTask {
     outputs: SYMBOLS + 1,
     prior: [...Array(SYMBOLS).fill(Math.log(COPIED / SYMBOLS / steps)), Math.log(1 - COPIED / steps)],
     answers: "each",
-    front: 0,
+    front: null,
+    isometry: "orthonormal",
     memoryless: (COPIED * Math.log(SYMBOLS)) / steps,
     draw(random, size) {
       const x = new Float32Array(size * steps * features);
@@ -110,8 +119,10 @@ export function addingTask(steps: number): SequenceTask {
     outputs: 1,
     prior: [1],
     answers: "last",
-    // A single tanh has no way to multiply a number by its mark.
-    front: 32,
+    // A single tanh has no way to multiply a number by its mark. With biases one lower most units are silent until a mark comes:
+    // else the sum of everything that is not marked, over all steps, drowns what is.
+    front: { units: 128, bias: -1 },
+    isometry: "identity",
     memoryless: 1 / 6,
     draw(random, size) {
       const x = new Float32Array(size * steps * 2);
@@ -152,7 +163,8 @@ export function rowsTask(digits: Digits): SequenceTask {
     outputs: CLASSES,
     prior: Array(CLASSES).fill(0),
     answers: "last",
-    front: 0,
+    front: null,
+    isometry: "orthonormal",
     memoryless: Math.log(CLASSES),
     draw(random, size) {
       const chosen = Array.from({ length: size }, () => Math.floor(digits.count * random.uniform()));
