@@ -16,6 +16,7 @@ ${themed(variables(HUES.light), variables(HUES.dark))}
 .findings p{max-width:78ch}
 .findings .because{color:var(--muted)}
 .plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,var(--least,340px)),1fr));gap:20px 28px}
+.plots:not([style]):has(>:nth-child(4):last-child){--least:480px}
 .plots h3{margin-bottom:6px}
 .plots .note{color:var(--muted);font-size:13px}
 figure{margin:0}
