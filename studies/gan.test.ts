@@ -120,6 +120,31 @@ describe("findings", () => {
     expect(slope([7.9, 9])).toBe("holds in part");
   });
 
+  it("tell means apart by their standard errors, and nothing by one seed", () => {
+    const roll = (held: number[], free: number[]) => {
+      const runs = (values: number[]) => values.map((w1): Metrics => ({ w1 }));
+      return verdicts(
+        resultsOf([
+          ["roll", "sn2", "", runs(held)],
+          ["roll", "none", "", runs(free)],
+        ]),
+      )[7];
+    };
+    expect(roll([1, 1.1], [2, 2.1])).toBe("holds");
+    expect(roll([1, 2], [1.9, 1.2])).toBe("does not hold");
+    expect(roll([1], [2])).toBe("not measured");
+    const substitutes = (...penalty: number[]) =>
+      verdicts(
+        resultsOf([
+          ["grid", "sn2", "D", [...found(25, 0.8), ...found(25, 0.82)]],
+          ["grid", "decay", "D", [...found(25, 0.6), ...found(25, 0.62)]],
+          ["grid", "penalty", "D", penalty.flatMap((hq) => found(25, hq))],
+        ]),
+      )[4];
+    expect(substitutes(0.5, 0.51)).toBe("holds");
+    expect(substitutes(0.7, 0.9)).toBe("holds in part");
+  });
+
   it("tell a lower bound from a value that is too high", () => {
     const distance = (sn1: number, bjorck: number) =>
       verdicts(

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { metricAt, summarize, summarizeMetrics } from "./statistics.ts";
+import { errorsAbove, metricAt, summarize, summarizeMetrics } from "./statistics.ts";
 
 it("gives mean and sample standard deviation", () => {
   // 2, 4, 4, 4, 5, 5, 7, 9: mean 5, squares sum to 32, over n − 1 = 7.
@@ -39,4 +39,13 @@ it("summarises every metric, case by case", () => {
     b: { x: { mean: 2, std: Math.SQRT2, count: 2 }, y: { mean: 2, std: 0, count: 1 } },
     c: { mean: null, std: null, count: 0 },
   });
+});
+
+it("tells how many standard errors lie between two means", () => {
+  // Means 2 and 0, variances 2 and 0 of two values each: √(2/2 + 0/2) = 1.
+  expect(errorsAbove([1, 3], [0, 0])).toBe(2);
+  expect(errorsAbove([0, 0], [1, 3])).toBe(-2);
+  expect(errorsAbove([1, null, 3], [2, 2, undefined])).toBe(0);
+  expect(errorsAbove([1, 1], [0, 0])).toBe(Number.POSITIVE_INFINITY);
+  expect(errorsAbove([5], [0, 1])).toBe(0);
 });

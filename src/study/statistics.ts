@@ -20,6 +20,23 @@ export function summarize(values: readonly (number | null | undefined)[]): Summa
   return { mean: centre, std: Math.sqrt(squares / Math.max(1, numbers.length - 1)), count: numbers.length };
 }
 
+/** Means further apart than this many standard errors of their difference are told apart. */
+export const CLEAR = 2;
+
+/**
+ * By how many standard errors of their difference the mean of the first values is above that of the second (Welch's t); 0, which
+ * tells nothing apart, where either has fewer than two values.
+ */
+export function errorsAbove(
+  more: readonly (number | null | undefined)[],
+  less: readonly (number | null | undefined)[],
+): number {
+  const [a, b] = [summarize(more), summarize(less)];
+  if (a.count < 2 || b.count < 2) return 0;
+  const difference = a.mean! - b.mean!;
+  return difference === 0 ? 0 : difference / Math.sqrt(a.std! ** 2 / a.count + b.std! ** 2 / b.count);
+}
+
 /** The number a key names in a run's metrics: "lossKey", or "key.case" for one with cases; null where there is none. */
 export function metricAt(metrics: Metrics, key: string): number | null {
   const direct = metrics[key];

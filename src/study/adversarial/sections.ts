@@ -78,7 +78,7 @@ export function ganSections(results: StudyResults): Section[] {
     {
       id: "digits",
       title: "Digits made by convolutional generators",
-      lead: "The first pictures of seed 1, not chosen. The note has the digit-FD, the Fréchet distance to the test digits in the features of a small classifier of this study (not the FID), mean over seeds.",
+      lead: "The first pictures of the first seed, not chosen. The note has the digit-FD, the Fréchet distance to the test digits in the features of a small classifier of this study (not the FID), mean over seeds.",
       figure: digitPictures(results),
     },
   ];

@@ -16,11 +16,11 @@ ${themed(variables(HUES.light), variables(HUES.dark))}
 .findings p{max-width:78ch}
 .findings .because{color:var(--muted)}
 .plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,var(--least,340px)),1fr));gap:20px 28px}
-.plots:not([style]):has(>:nth-child(4):last-child){--least:480px}
+.plots:not([style]):is(:has(>:only-child),:has(>:nth-child(2):last-child),:has(>:nth-child(4):last-child)){--least:480px}
 .plots h3{margin-bottom:6px}
 .plots .note{color:var(--muted);font-size:13px}
 figure{margin:0}
-.cloud{width:100%;aspect-ratio:1;border:1px solid var(--line);border-radius:8px}
+.cloud{width:100%;aspect-ratio:1;overflow:hidden;border:1px solid var(--line);border-radius:8px}
 .gallery{display:grid;grid-template-columns:repeat(var(--columns),minmax(0,1fr));gap:2px}
 .gallery img{display:block;width:100%;image-rendering:pixelated}
 td.best{font-weight:650}

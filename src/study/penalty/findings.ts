@@ -1,6 +1,6 @@
 import { formatNumber } from "../../audit/format-number.ts";
 import type { CellReport, FindingReport } from "../schema.ts";
-import { finite, metricAt, summarize } from "../statistics.ts";
+import { CLEAR, errorsAbove, finite, metricAt, summarize } from "../statistics.ts";
 import type { StudyResults } from "../study.ts";
 
 /** Flow errors below this share of σ₁ count as equal: gradient descent takes steps. */
@@ -100,7 +100,7 @@ function byLayer(results: StudyResults, { claim, key, say, after }: LayerQuestio
   if (spectral === undefined || decay === undefined) return unmeasured(claim);
   const layers = LAYERS.map((layer) => {
     const [more, less] = [spectral, decay].map((cell) => valuesOf(cell, `${key}.${layer}`));
-    return { isMore: clearlyAbove(more, less), said: say(layer, spread(more), spread(less)) };
+    return { isMore: errorsAbove(more, less) > CLEAR, said: say(layer, spread(more), spread(less)) };
   });
   const because = `${capital(layers.map(({ said }) => said).join("; "))}.${after?.() ?? ""}`;
   return { claim, verdict: verdictOf(layers.map(({ isMore }) => isMore)), because };
@@ -109,7 +109,7 @@ function byLayer(results: StudyResults, { claim, key, say, after }: LayerQuestio
 function gap(results: StudyResults): FindingReport {
   const claim = "Each way of keeping weights small narrows the gap between training and test accuracy.";
   return byBatch(results, claim, "none", [...CONTROLLED], (free, held) => {
-    const better = held.map((cell) => clearlyAbove(valuesOf(free, "gap"), valuesOf(cell, "gap")));
+    const better = held.map((cell) => errorsAbove(valuesOf(free, "gap"), valuesOf(cell, "gap")) > CLEAR);
     const said = [free, ...held].map((cell) => `${NAMES[cell.name]} ${shares(valuesOf(cell, "gap"))}`);
     return { better, said: `gap in % ${said.join(", ")}` };
   });
@@ -118,9 +118,9 @@ function gap(results: StudyResults): FindingReport {
 function accuracy(results: StudyResults): FindingReport {
   const claim = "The spectral penalty generalises better than weight decay.";
   return byBatch(results, claim, "decay", ["spectral"], (decay, [spectral]) => ({
-    better: [clearlyAbove(valuesOf(spectral, "test"), valuesOf(decay, "test"))],
+    better: [errorsAbove(valuesOf(spectral, "test"), valuesOf(decay, "test")) > CLEAR],
     said: `test accuracy in % ${shares(valuesOf(spectral, "test"))} with the penalty, ${shares(valuesOf(decay, "test"))} with decay${
-      clearlyAbove(valuesOf(decay, "test"), valuesOf(spectral, "test")) ? " (decay is better)" : ""
+      errorsAbove(valuesOf(decay, "test"), valuesOf(spectral, "test")) > CLEAR ? " (decay is better)" : ""
     }`,
   }));
 }
@@ -129,7 +129,7 @@ function steepness(results: StudyResults): FindingReport {
   const claim =
     "At its best accuracy, the network under the spectral penalty has the smaller Lipschitz bound.";
   return byBatch(results, claim, "decay", ["spectral"], (decay, [spectral]) => ({
-    better: [clearlyAbove(valuesOf(decay, "lipschitz"), valuesOf(spectral, "lipschitz"))],
+    better: [errorsAbove(valuesOf(decay, "lipschitz"), valuesOf(spectral, "lipschitz")) > CLEAR],
     said: `product of the layers’ σ₁ (proof) at most ${spread(valuesOf(spectral, "lipschitz"))} with the penalty, ${spread(valuesOf(decay, "lipschitz"))} with decay`,
   }));
 }
@@ -187,14 +187,6 @@ function valuesOf({ runs }: CellReport, key: string): number[] {
 
 function meanOf(cell: CellReport, key: string): number | null {
   return summarize(valuesOf(cell, key)).mean;
-}
-
-/** Whether the means differ by more than two standard errors of their difference; of single runs nothing is said. */
-function clearlyAbove(more: readonly number[], less: readonly number[]): boolean {
-  if (more.length < 2 || less.length < 2) return false;
-  const [a, b] = [summarize(more), summarize(less)];
-  const error = Math.sqrt(a.std! ** 2 / a.count + b.std! ** 2 / b.count);
-  return a.mean! - b.mean! > 2 * error;
 }
 
 function spread(values: readonly number[]): string {

@@ -1,6 +1,6 @@
 import { formatNumber } from "../../audit/format-number.ts";
 import type { FindingReport } from "../schema.ts";
-import { finite, metricAt, summarize } from "../statistics.ts";
+import { errorsAbove, finite, metricAt, summarize } from "../statistics.ts";
 import type { RunRecord, StudyResults } from "../study.ts";
 import { capitalised, curvesOf, questionOf, runsOf, type SystemKey } from "./questions.ts";
 
@@ -23,10 +23,8 @@ function summaryAt(runs: readonly RunRecord[], key: string) {
 
 /** By how many standard errors of their difference the first mean is above the second. */
 function excess(own: readonly RunRecord[], other: readonly RunRecord[], key: string): number {
-  const [a, b] = [summaryAt(own, key), summaryAt(other, key)];
-  const difference = a.mean! - b.mean!;
-  const error = Math.sqrt(a.std! ** 2 / a.count + b.std! ** 2 / b.count);
-  return difference === 0 ? 0 : difference / error;
+  const values = (runs: readonly RunRecord[]) => runs.map(({ metrics }) => metricAt(metrics, key));
+  return errorsAbove(values(own), values(other));
 }
 
 const APART = "Means within one standard error of their difference are not told apart.";
