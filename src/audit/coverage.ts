@@ -1,5 +1,5 @@
 import type { Model, TensorEntry } from "../formats/model.ts";
-import { storedTensor } from "../network/dequantized.ts";
+import { storedTensor } from "../network/derived.ts";
 import type { WeightPlan } from "../network/use.ts";
 import { product } from "./content.ts";
 import type { AuditReport } from "./schema.ts";

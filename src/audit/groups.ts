@@ -1,12 +1,12 @@
 import type { Model, TensorEntry } from "../formats/model.ts";
-import { isDequantized } from "../network/dequantized.ts";
+import { isDerived, sourceTensors } from "../network/derived.ts";
 import type { WeightPlan, WeightUse } from "../network/use.ts";
 import { UsageError } from "./errors.ts";
 import { overlapsPartly, StorageKeys } from "./storage.ts";
 
 /**
  * One stored weight: every name it goes by and every use made of it. Changing it changes them all. The entry of a
- * quantised weight is its dequantised view, which can be measured and not changed.
+ * weight that is computed from what is stored can be measured and not changed.
  */
 export interface WeightGroup {
   readonly entries: readonly TensorEntry[];
@@ -30,9 +30,26 @@ export function weightGroups(
   return groups;
 }
 
-/** True when the weight is stored as integers with scales, so that a factor of its own cannot be written. */
-export function isQuantised(group: WeightGroup): boolean {
-  return group.uses.some((use) => isDequantized(use.weight));
+/** True when the weight is computed from what is stored, so that a factor of its own cannot be written. */
+export function isDerivedGroup(group: WeightGroup): boolean {
+  return group.uses.some((use) => isDerived(use.weight));
+}
+
+/**
+ * @throws UsageError where writing one of the groups would change a weight that is computed from it.
+ */
+export function refuseSources(groups: readonly WeightGroup[], { uses }: WeightPlan): void {
+  const keys = new StorageKeys();
+  for (const { weight, name } of uses) {
+    if (!isDerived(weight)) continue;
+    const sources = new Set(sourceTensors(weight).map((tensor) => keys.keyOf(tensor)));
+    const shared = groups.flatMap(({ entries }) => entries).find((entry) => sources.has(keys.keyOf(entry)));
+    if (shared === undefined) continue;
+    throw new UsageError(
+      `${shared.name} is a weight itself, and the weight of ${name} is computed from it, so it cannot be changed alone`,
+      `Leave ${shared.name} out with --only.`,
+    );
+  }
 }
 
 /** @throws UsageError where writing one tensor would change part of another. */

@@ -41,10 +41,10 @@ export function checkNormalizeOptions(options: NormalizeOptions, method: Normali
 }
 
 /** Why there is nothing that --network could do. */
-export function onlyQuantised(): UsageError {
+export function onlyDerived(): UsageError {
   return new UsageError(
-    "every selected weight is quantised: its integers cannot carry a factor, so the network's bound cannot change",
-    "Normalise the model before it is quantised.",
+    "every selected weight is quantised or computed in the graph: what is stored cannot carry a factor, so the network's bound cannot change",
+    "Normalise the model before it is quantised, or export it with plain weights (in PyTorch remove_spectral_norm or remove_parametrizations first).",
   );
 }
 

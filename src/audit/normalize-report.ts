@@ -5,7 +5,7 @@ import { sigmaReport } from "./layer.ts";
 import { boundOf } from "./network-factor.ts";
 import type { NormalizedLayer, NormalizeOptions, NormalizeReport } from "./normalize-schema.ts";
 import type { Preserved } from "./preserve.ts";
-import { quantisedProblems, unsupportedProblems } from "./problems.ts";
+import { derivedProblems, unsupportedProblems } from "./problems.ts";
 import type { Problem } from "./schema.ts";
 import { type Change, failureProbability, type NormalizeMethod, type ShrinkContext } from "./shrink.ts";
 
@@ -13,8 +13,8 @@ import { type Change, failureProbability, type NormalizeMethod, type ShrinkConte
 export interface Normalized {
   readonly changes: readonly Change[];
   readonly preserved: Preserved | null;
-  /** Uses of weights that were left as they are because they are quantised. */
-  readonly quantised: readonly WeightUse[];
+  /** Uses of weights that were left as they are because they are computed from what is stored. */
+  readonly derived: readonly WeightUse[];
   readonly options: NormalizeOptions;
   readonly method: NormalizeMethod;
 }
@@ -24,7 +24,7 @@ export function normalizeReport(
   context: ShrinkContext,
   model: Model,
   plan: WeightPlan,
-  { changes, preserved, quantised, options, method }: Normalized,
+  { changes, preserved, derived, options, method }: Normalized,
 ): NormalizeReport {
   const { guarantee, seed, threads } = context.settings;
   const measured = changes.every((change) => change.before.measurements.length > 0);
@@ -60,7 +60,7 @@ export function normalizeReport(
       ...changes.flatMap(problemsOf),
       ...unfit,
       ...unsupportedProblems(plan, options.only, "left as it is"),
-      ...quantisedProblems(quantised),
+      ...derivedProblems(derived),
     ],
   };
 }

@@ -59,7 +59,7 @@ export interface NormalizeReport {
     /** Limit of the network's bound; null where every layer had a target. */
     readonly network: number | null;
   };
-  /** One per use of a changed or measured weight; quantised ones stay as they are and are named in `problems`. */
+  /** One per use of a changed or measured weight; quantised and computed ones stay as they are and are named in `problems`. */
   readonly layers: readonly NormalizedLayer[];
   /** null without a graph; bounds are null where a layer outside `only` was not measured. */
   readonly network: {

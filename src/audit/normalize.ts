@@ -3,9 +3,9 @@ import type { WeightPlan } from "../network/use.ts";
 import type { Content } from "./content.ts";
 import { type Engine, loadEngine } from "./engine.ts";
 import { PromiseError, UsageError } from "./errors.ts";
-import { isQuantised, type WeightGroup, weightGroups } from "./groups.ts";
+import { isDerivedGroup, refuseSources, type WeightGroup, weightGroups } from "./groups.ts";
 import { scaleNetwork } from "./network-factor.ts";
-import { checkNormalizeOptions, onlyQuantised, refuseClippedConvolutions } from "./normalize-options.ts";
+import { checkNormalizeOptions, onlyDerived, refuseClippedConvolutions } from "./normalize-options.ts";
 import { normalizeReport } from "./normalize-report.ts";
 import type { Normalization, NormalizeOptions } from "./normalize-schema.ts";
 import { checkOutputName } from "./output-name.ts";
@@ -46,9 +46,10 @@ export async function normalizePlan(
   checkNormalizeOptions(options, method);
   const settings = { ...settle(options), gap: options.gap ?? GAP };
   const selected = weightGroups(model, plan, selectUses(plan, options.only));
-  const groups = selected.filter((group) => !isQuantised(group));
-  const quantised = selected.filter(isQuantised).flatMap((group) => group.uses);
-  if (options.network !== undefined && groups.length === 0 && quantised.length > 0) throw onlyQuantised();
+  const groups = selected.filter((group) => !isDerivedGroup(group));
+  const derived = selected.filter(isDerivedGroup).flatMap((group) => group.uses);
+  if (options.network !== undefined && groups.length === 0 && derived.length > 0) throw onlyDerived();
+  refuseSources(groups, plan);
   refuseClippedConvolutions(groups, method);
   // What runs networks is loaded only where they are run.
   const running =
@@ -74,7 +75,7 @@ export async function normalizePlan(
   const { changes, preserved } = options.preserve
     ? await preservedChanges(context, model, shrunk, groups, options)
     : { changes: shrunk, preserved: null };
-  const report = normalizeReport(context, model, plan, { changes, preserved, quantised, options, method });
+  const report = normalizeReport(context, model, plan, { changes, preserved, derived, options, method });
   const contents = contentsOf(changes, preserved);
   return {
     report,

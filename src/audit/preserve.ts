@@ -1,5 +1,5 @@
 import type { Model, TensorEntry } from "../formats/model.ts";
-import { isDequantized } from "../network/dequantized.ts";
+import { isDerived } from "../network/derived.ts";
 import type { Rescaling } from "../network/homogeneity.ts";
 import { type SignalGraph, signalGraph } from "../network/homogeneity-graph.ts";
 import { sameScale } from "../network/homogeneity-visit.ts";
@@ -63,7 +63,7 @@ export async function preserveOutputs(
   if (rescaling === undefined) return { changes: aligned, preserved: null };
   const weights = new Map(
     aligned.flatMap(({ group, factor }) =>
-      group.entries.filter((e) => !isDequantized(e)).map((entry) => [entry, factor ?? 1] as const),
+      group.entries.filter((e) => !isDerived(e)).map((entry) => [entry, factor ?? 1] as const),
     ),
   );
   const { factors, problems } = await constantFactors(model, rescaling.demands, weights);

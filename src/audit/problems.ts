@@ -1,6 +1,7 @@
 import type { TensorEntry } from "../formats/model.ts";
 import type { Bound } from "../linalg/bound.ts";
 import { storedType } from "../network/dequantized.ts";
+import { type FoldedTensor, isFolded } from "../network/folded-weight.ts";
 import type { WeightPlan, WeightUse } from "../network/use.ts";
 import { selection } from "./plan.ts";
 import type { Problem } from "./schema.ts";
@@ -42,16 +43,28 @@ export function unsupportedProblems(plan: WeightPlan, only: string | undefined, 
   }));
 }
 
-/** A warning for each use of a quantised weight, which normalising leaves as it is. */
-export function quantisedProblems(uses: readonly WeightUse[]): Problem[] {
+/** A warning for each use of a weight that is computed from what is stored, which normalising leaves as it is. */
+export function derivedProblems(uses: readonly WeightUse[]): Problem[] {
   return uses.map(({ name, weight }) => ({
     severity: "warning",
     code: "unsupported",
     where: name,
-    message:
-      `left as it is: quantised (${storedType(weight)}): its integers cannot carry the factor; ` +
-      "normalise the model before it is quantised, or leave the layer out with --only",
+    message: `left as it is: ${isFolded(weight) ? foldedReason(weight) : quantisedReason(weight)}, or leave the layer out with --only`,
   }));
+}
+
+function quantisedReason(weight: TensorEntry): string {
+  return (
+    `quantised (${storedType(weight)}): its integers cannot carry the factor; ` +
+    "normalise the model before it is quantised"
+  );
+}
+
+function foldedReason({ name, computedBy }: FoldedTensor): string {
+  return (
+    `computed in the graph: ${name} ${computedBy}, so a factor would not reach the layer; ` +
+    "export plain weights (in PyTorch remove_spectral_norm or remove_parametrizations first)"
+  );
 }
 
 function skippedWeights(plan: WeightPlan, only: string | undefined): WeightPlan["skipped"] {

@@ -248,7 +248,7 @@ describe("normalize of a quantised graph", () => {
     const model = await open(network());
     await expect(normalize(model, { ...options, network: 3, only: "first" })).rejects.toMatchObject({
       name: "UsageError",
-      message: expect.stringContaining("every selected weight is quantised"),
+      message: expect.stringContaining("every selected weight is quantised or computed"),
     });
   });
 });

@@ -1,5 +1,5 @@
 import type { Model, TensorEntry } from "../formats/model.ts";
-import { storedTensor } from "../network/dequantized.ts";
+import { storedTensor } from "../network/derived.ts";
 import type { WeightPlan, WeightUse } from "../network/use.ts";
 import { VERSION } from "../version.ts";
 import { coverage, parameterCount } from "./coverage.ts";

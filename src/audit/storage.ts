@@ -1,17 +1,17 @@
 import type { TensorEntry } from "../formats/model.ts";
 import type { ByteSource } from "../formats/source.ts";
-import { isDequantized } from "../network/dequantized.ts";
+import { isDerived, sourceTensors } from "../network/derived.ts";
 
 /** Tells which tensors of a model are names for the same stored numbers (tied weights). */
 export class StorageKeys {
   readonly #sources = new Map<ByteSource, number>();
   readonly #entries = new Map<TensorEntry, number>();
 
-  /** Equal for tensors stored in the same bytes with the same type, and dequantised in the same way. */
+  /** Equal for tensors stored in the same bytes with the same type, and computed from the same in the same way. */
   keyOf(entry: TensorEntry): string {
-    if (isDequantized(entry)) {
-      const tensors = [entry.stored, ...entry.coefficients].map((tensor) => this.keyOf(tensor));
-      return `dequantised ${tensors.join(" ")} ${entry.recipe}`;
+    if (isDerived(entry)) {
+      const tensors = sourceTensors(entry).map((tensor) => this.keyOf(tensor));
+      return `derived ${tensors.join(" ")} ${entry.recipe}`;
     }
     const { range } = entry;
     if (range === undefined) return `tensor ${numberOf(this.#entries, entry)}`;

@@ -2,6 +2,7 @@ import { isFloatType } from "../formats/dtype.ts";
 import type { TensorEntry } from "../formats/model.ts";
 import { type PackedElements, readElements } from "./dequantized-elements.ts";
 import { type ElementIndex, indexAt, indexRange, runLength } from "./dequantized-index.ts";
+import { type DerivedTensor, derivedTensor, storedTensor } from "./derived.ts";
 
 /** Scales or zero points, and which of them each element of the weight has. */
 export interface Coefficients {
@@ -22,35 +23,22 @@ export interface Quantisation {
 }
 
 /**
- * A weight as its operator uses it, computed from the stored numbers as it is read. Its `dtype` is "float64" and it
- * has no `range`: nothing can be patched in its place.
- *
- * With an integer zero point every element is exact: q − zero has at most 17 bits and a scale of float32 or a
- * narrower type at most 24, so the product fits the 53 bits of a float64. (`isExact` names the exceptions.)
+ * The weight of a quantised model. With an integer zero point every element is exact: q − zero has at most 17 bits and a
+ * scale of float32 or a narrower type at most 24, so the product fits the 53 bits of a float64. (`isExact` names the
+ * exceptions.)
  */
-export interface DequantizedTensor extends TensorEntry {
-  /** The tensor in the file; its name is this one's. */
-  readonly stored: TensorEntry;
+export interface DequantizedTensor extends DerivedTensor {
   /** Type of its elements, unpacked: "int8", "uint4", … */
   readonly storedType: string;
-  /** The other tensors that the elements depend on. */
-  readonly coefficients: readonly TensorEntry[];
-  /** Tells apart different readings of the same tensors. */
-  readonly recipe: string;
 }
 
 export function isDequantized(entry: TensorEntry): entry is DequantizedTensor {
-  return "stored" in entry;
-}
-
-/** The tensor in the file behind a weight. */
-export function storedTensor(entry: TensorEntry): TensorEntry {
-  return isDequantized(entry) ? entry.stored : entry;
+  return "storedType" in entry;
 }
 
 /** The element type in the file behind a weight. */
 export function storedType(entry: TensorEntry): string {
-  return isDequantized(entry) ? entry.storedType : entry.dtype;
+  return isDequantized(entry) ? entry.storedType : storedTensor(entry).dtype;
 }
 
 /**
@@ -104,7 +92,11 @@ function spread({ values, index, first }: Loaded, start: number, out: Float64Arr
 }
 
 /** The stored numbers of elements [start, end), padding between rows left out. */
-async function readCodes({ codes, shape, pitch }: Quantisation, start: number, end: number) {
+async function readCodes(
+  { codes, shape, pitch }: Quantisation,
+  start: number,
+  end: number,
+): Promise<Float64Array> {
   const cols = shape.at(-1) ?? 1;
   if (pitch === undefined || pitch === cols) return readElements(codes, start, end);
   const place = (i: number) => Math.floor(i / cols) * pitch + (i % cols);
@@ -139,39 +131,20 @@ async function dequantize(quantisation: Quantisation, start: number, end: number
   return values;
 }
 
-/** Bytes of a float64. */
-const WIDTH = 8;
-
 /** The weight of these stored numbers. Reading takes the memory of the bytes asked for and of their scales. */
 export function dequantizedTensor(quantisation: Quantisation): DequantizedTensor {
   const { codes, shape, pitch, scale, zero } = quantisation;
-  const { name } = codes.tensor;
-  const byteLength = WIDTH * shape.reduce((a, b) => a * b, 1);
   const both = typeof zero === "number" ? [scale] : [scale, zero];
-  return {
-    name,
-    dtype: "float64",
+  const recipe = JSON.stringify([
+    codes.type,
     shape,
-    byteLength,
-    stored: codes.tensor,
-    storedType: codes.type,
-    coefficients: both.map((c) => c.elements.tensor),
-    recipe: JSON.stringify([
-      codes.type,
-      shape,
-      pitch ?? null,
-      both.map((c) => [c.elements.type, c.index]),
-      typeof zero === "number" ? zero : null,
-    ]),
-    async read(start, end) {
-      if (
-        !(Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start <= end && end <= byteLength)
-      ) {
-        throw new RangeError(`read: bytes [${start}, ${end}) of tensor "${name}", ${byteLength} bytes`);
-      }
-      const first = Math.floor(start / WIDTH);
-      const { buffer } = await dequantize(quantisation, first, Math.ceil(end / WIDTH));
-      return new Uint8Array(buffer, start - first * WIDTH, end - start);
-    },
-  };
+    pitch ?? null,
+    both.map((c) => [c.elements.type, c.index]),
+    typeof zero === "number" ? zero : null,
+  ]);
+  const others = both.map((c) => c.elements.tensor);
+  const derived = derivedTensor({ stored: codes.tensor, others, recipe, shape }, (first, last) =>
+    dequantize(quantisation, first, last),
+  );
+  return { ...derived, storedType: codes.type };
 }

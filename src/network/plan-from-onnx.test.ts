@@ -379,13 +379,8 @@ describe("what is no use says why", () => {
         "skipped": [
           [
             "scale",
-            "a vector or scalar read by DequantizeLinear, Mul",
+            "one of the tensors that the weight of quantised is computed from",
             false,
-          ],
-          [
-            "a",
-            "the weight of MatMul "scaled": goes through Mul "Mul_2" before it is used",
-            true,
           ],
           [
             "bias",
@@ -405,6 +400,7 @@ describe("what is no use says why", () => {
         ],
         "uses": [
           "quantised",
+          "scaled",
           "shared/twice",
           "shared/twice#2",
         ],

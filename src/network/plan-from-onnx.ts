@@ -1,6 +1,6 @@
 import type { Model, TensorEntry } from "../formats/model.ts";
 import type { OnnxNode } from "../formats/onnx/types.ts";
-import { storedTensor } from "./dequantized.ts";
+import { sourceTensors, storedTensor } from "./derived.ts";
 import { graphPlan } from "./graph-plan.ts";
 import { hasDynamicBatch, type InputShapes } from "./input-shapes.ts";
 import { leftover, readersOf } from "./leftovers.ts";
@@ -68,6 +68,18 @@ function usesByNode(located: readonly Located[]): ReadonlyMap<OnnxNode, readonly
   return uses;
 }
 
+/** Tensors that a weight is computed from besides the one it is named after. */
+function partsOfWeights(uses: readonly WeightUse[]): Map<TensorEntry, SkippedTensor> {
+  return new Map(
+    uses.flatMap(({ name, weight }) => {
+      const because = `one of the tensors that the weight of ${name} is computed from`;
+      return sourceTensors(weight)
+        .filter((tensor) => tensor !== storedTensor(weight))
+        .map((tensor) => [tensor, { tensor, because, warn: false }] as const);
+    }),
+  );
+}
+
 /**
  * Every use of a stored weight as a linear operator in an ONNX model, the rest of its tensors with the reason why
  * they are none, and the network's graph. Reads only small tensors.
@@ -95,11 +107,12 @@ export async function planFromOnnx(model: Model, options: OnnxPlanOptions = {}):
   );
   const used = new Set(located.map(({ use }) => storedTensor(use.weight)));
   const readers = readersOf(sites);
+  const parts = partsOfWeights(located.map(({ use }) => use));
   return {
     uses: located.map(({ use }) => use),
     skipped: model.tensors
       .filter((tensor) => !used.has(tensor))
-      .map((tensor) => skipped.get(tensor) ?? leftover(tensor, readers)),
+      .map((tensor) => skipped.get(tensor) ?? parts.get(tensor) ?? leftover(tensor, readers)),
     graph: await graphPlan(root, opsetOf(model.onnx), usesByNode(located)),
   };
 }

@@ -84,6 +84,10 @@ export class Scope {
     return this.#formal.has(name) ? undefined : this.parent?.tensor(name);
   }
 
+  get opset(): number {
+    return this.#shapes.opset;
+  }
+
   value(name: string): Value {
     return this.#shapes.value(name);
   }

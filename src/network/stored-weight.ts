@@ -2,8 +2,9 @@ import { isFloatType } from "../formats/dtype.ts";
 import type { TensorEntry } from "../formats/model.ts";
 import type { OnnxNode } from "../formats/onnx/types.ts";
 import { intsAttribute } from "./attributes.ts";
-import { isDequantized, storedTensor } from "./dequantized.ts";
+import { isDequantized } from "./dequantized.ts";
 import { dequantizedWeight, dequantizeLinearPlace, ROUNDED } from "./dequantized-weight.ts";
+import { storedTensor } from "./derived.ts";
 import { reorderedSource } from "./reordered.ts";
 import type { Scope, Site } from "./scope.ts";
 import { isKnown, sameShape } from "./shapes/value.ts";
@@ -11,7 +12,7 @@ import { reshapedView, type StridedView, storedView, transposedView } from "./st
 
 /** A stored tensor as a node sees it. */
 export interface StoredWeight {
-  /** As stored, or a dequantised view of it. */
+  /** As stored, or computed from it. */
   readonly tensor: TensorEntry;
   readonly view: StridedView;
   /**
@@ -27,6 +28,8 @@ export interface StoredWeight {
 export interface ComputedWeight {
   readonly tensors: readonly TensorEntry[];
   readonly because: string;
+  /** Whether running the graph's operators gives its numbers; a quantisation that cannot be read is none of them. */
+  readonly folds: boolean;
 }
 
 /** Constant nodes followed from a weight back to its tensor; real exporters stack two or three. */
@@ -138,15 +141,19 @@ function followed(
   passes: (site: Site) => boolean,
 ): StoredWeight | ComputedWeight {
   const found = pathTo(scope, name);
-  if (found === null) return { tensors: [], because: "is not stored in the file" };
+  if (found === null) return { tensors: [], because: "is not stored in the file", folds: false };
   const { path, tensor } = found;
-  const computed = (because: string) => ({ tensors: sourcesOf(scope, name), because });
-  if (tensor === undefined) return computed("is computed from other constants");
+  const computed = (because: string, folds: boolean) => ({
+    tensors: sourcesOf(scope, name),
+    because,
+    folds,
+  });
+  if (tensor === undefined) return computed("is computed from other constants", true);
   let weight: StoredWeight = { tensor, view: storedView(tensor.shape), notes: [] };
   for (const site of path.reverse()) {
     const { node } = site;
     const next = passes(site) ? through(node, site.scope, weight) : goesThrough(node);
-    if (typeof next === "string") return computed(next);
+    if (typeof next === "string") return computed(next, next === goesThrough(node));
     weight = next;
   }
   return weight;
@@ -165,7 +172,7 @@ export function storedWeight(scope: Scope, name: string, rounded = false): Store
     (site) => site.node.opType !== "Concat" || reorderedSource(site) !== undefined,
   );
   if (rounded || !("tensor" in weight) || !weight.notes.includes(ROUNDED)) return weight;
-  return { tensors: [storedTensor(weight.tensor)], because: ROUNDED };
+  return { tensors: [storedTensor(weight.tensor)], because: ROUNDED, folds: false };
 }
 
 /** The same without arithmetic on the way: scales and zero points, which no format quantises again. */

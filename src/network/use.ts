@@ -32,7 +32,7 @@ export interface ConvolutionLayout {
 export interface WeightUse {
   /** Node name, or the tensor's name where there is no graph. */
   readonly name: string;
-  /** As stored, or a dequantised view of it (`network/dequantized.ts`). */
+  /** As stored, or computed from it (`network/derived.ts`): dequantised, or folded. */
   readonly weight: TensorEntry;
   readonly operator: OperatorKind;
   readonly layout: MatrixLayout | ConvolutionLayout;

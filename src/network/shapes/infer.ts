@@ -17,6 +17,8 @@ const MAX_DEPTH = 8;
 
 /** What shape inference found in one graph. */
 export interface GraphShapes {
+  /** The version of ONNX's operators that the model uses; 0 when it does not say. */
+  readonly opset: number;
   /** The value called `name` here, in this graph or one around it. */
   value(name: string): Value;
   /** The same for a subgraph of one of this graph's nodes. */
@@ -34,6 +36,10 @@ class Inference implements GraphShapes {
     this.#engine = engine;
     this.#parent = parent;
     this.#depth = parent === null ? 0 : parent.#depth + 1;
+  }
+
+  get opset(): number {
+    return this.#engine.opset;
   }
 
   value(name: string): Value {

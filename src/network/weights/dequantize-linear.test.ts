@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { storedTensor, storedType } from "../dequantized.ts";
+import { storedType } from "../dequantized.ts";
+import { storedTensor } from "../derived.ts";
 import { planFromOnnx } from "../plan-from-onnx.ts";
 import { Scope } from "../scope.ts";
 import { inferShapes } from "../shapes/infer.ts";
@@ -296,8 +297,8 @@ describe("tensors beside a quantised weight are no weights", () => {
     );
     expect(plan.uses.map((use) => storedTensor(use.weight).name)).toEqual(["q"]);
     expect(plan.skipped.map((s) => [s.tensor.name, s.because, s.warn])).toEqual([
-      ["s", "read by DequantizeLinear, not as a linear operator", false],
-      ["z", "int4 values read by DequantizeLinear", false],
+      ["s", "one of the tensors that the weight of matmul is computed from", false],
+      ["z", "one of the tensors that the weight of matmul is computed from", false],
       ["b", "int8 values read by Add", false],
       ["bs", "a vector or scalar read by DequantizeLinear", false],
     ]);

@@ -1,6 +1,7 @@
 import { isFloatType } from "../../formats/dtype.ts";
-import { storedTensor } from "../dequantized.ts";
-import type { Site } from "../scope.ts";
+import { storedTensor } from "../derived.ts";
+import { foldedWeight } from "../folded-weight.ts";
+import type { Scope, Site } from "../scope.ts";
 import { type ComputedWeight, type StoredWeight, storedWeight } from "../stored-weight.ts";
 import { isStoredOrder, type StridedView, swapLastAxes } from "../strided-view.ts";
 import type { MatrixLayout, SkippedTensor, WeightUse } from "../use.ts";
@@ -36,7 +37,13 @@ export type Act = (weight: StoredWeight) => Action | string;
 export function weightAt(site: Site, index: number, act: Act): readonly Finding[] {
   const { node, scope } = site;
   const name = node.inputs[index] ?? "";
-  return name === "" || !scope.isConstant(name) ? [] : applied(site, storedWeight(scope, name, true), act);
+  return name === "" || !scope.isConstant(name) ? [] : applied(site, constantWeight(scope, name), act);
+}
+
+/** The stored tensor behind a constant, as the file has it or as the graph computes it. */
+function constantWeight(scope: Scope, name: string): StoredWeight | ComputedWeight {
+  const weight = storedWeight(scope, name, true);
+  return "tensor" in weight ? weight : (foldedWeight(scope, name, weight) ?? weight);
 }
 
 /** What becomes of a constant that a node applies as a weight. */

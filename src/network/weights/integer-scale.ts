@@ -63,6 +63,7 @@ export function integerScale(site: Site): StoredWeight | ComputedWeight {
   const missing = (because: string): ComputedWeight => ({
     tensors: [],
     because: `cannot be found in the graph: ${because}`,
+    folds: false,
   });
   let value = node.outputs[0];
   let reader = onlyReader(scope, value);
