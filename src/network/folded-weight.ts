@@ -23,8 +23,8 @@ export function isFolded(entry: TensorEntry): entry is FoldedTensor {
   return "computedBy" in entry;
 }
 
-/** Elements of every value on the way, 8 Mi; folding holds a handful of such values as float64. */
-const MAX_ELEMENTS = 2 ** 23;
+/** Elements of all values on the way together, which folding holds as float64: 256 MiB. */
+const MAX_ELEMENTS = 2 ** 25;
 
 /** Nodes on the way; exporters write about ten. */
 const MAX_NODES = 256;
@@ -62,10 +62,12 @@ function foremost(tensors: readonly TensorEntry[]): TensorEntry | undefined {
 function sourcesOf(scope: Scope, name: string): readonly TensorEntry[] | null {
   const sources = new Set<TensorEntry>();
   const seen = new Set<OnnxNode>();
+  let room = MAX_ELEMENTS;
   const queue: { readonly scope: Scope; readonly name: string }[] = [{ scope, name }];
   for (let at = queue.pop(); at !== undefined; at = queue.pop()) {
     const value = at.scope.value(at.name);
-    if ((elementCount(value.shape) ?? Number.POSITIVE_INFINITY) > MAX_ELEMENTS) return null;
+    room -= elementCount(value.shape) ?? Number.POSITIVE_INFINITY;
+    if (room < 0) return null;
     const tensor = at.scope.tensor(at.name);
     if (tensor !== undefined) sources.add(tensor);
     if (tensor !== undefined || knownContents(value) !== undefined) continue;
@@ -106,10 +108,11 @@ function elementsOf(scope: Scope, name: string, { name: tensor, range }: TensorE
 
 /** A constant value, computed when it is read. */
 function constantOf(constants: FoldedConstants, scope: Scope, name: string): { read(): Promise<BoundInput> } {
-  const { shape, dtype, ...value } = scope.value(name);
-  const contents = knownContents({ shape, dtype, ...value });
   const tensor = scope.tensor(name);
   if (tensor !== undefined) return { read: () => constants.stored(tensor) };
+  const value = scope.value(name);
+  const { shape, dtype } = value;
+  const contents = knownContents(value);
   if (contents !== undefined && isKnown(shape)) {
     return { read: async () => ({ shape, dtype, data: Float64Array.from(contents) }) };
   }
