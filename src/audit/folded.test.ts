@@ -24,8 +24,8 @@ const RAW = Float32Array.from({ length: SIDE * SIDE }, (_, i) => Math.sin(3 * i)
 const PLAIN = Float32Array.from({ length: SIDE * SIDE }, (_, i) => Math.cos(2 * i));
 const DIVISOR = 0.125;
 
-/** x → raw/0.125 → ReLU → plain, and once more raw itself where `shared`. */
-function network(shared: boolean): TestModel {
+/** x → raw/divisor → ReLU → plain, or once more raw itself where `shared`. */
+function network(shared: boolean, divisor = DIVISOR): TestModel {
   const node = (name: string, opType: string, inputs: string[], output: string): Node => ({
     opType,
     name,
@@ -37,7 +37,7 @@ function network(shared: boolean): TestModel {
     inputs: [{ name: "x", shape: [1, SIDE] }],
     initializers: [
       float32("raw", RAW, [SIDE, SIDE]),
-      float32("divisor", [DIVISOR], []),
+      float32("divisor", [divisor], []),
       float32("plain", PLAIN, [SIDE, SIDE]),
     ],
     nodes: [
@@ -72,6 +72,19 @@ it("audits the weight that the graph computes, of the type it is stored in", asy
   expect(first!.sigma!.upper).toBeGreaterThanOrEqual(sigma * (1 - 1e-12));
   expect(first!.sigma!.upper).toBeLessThan(sigma * (1 + 1e-6));
   expect(report.coverage.unaudited).toEqual([]);
+});
+
+it("names what is computed where a division by zero leaves no number", async () => {
+  const model = await open("zero.onnx", network(false, 0));
+  const report = await auditPlan(await loadEngine(), model, await planModel(model), options);
+  expect(report.layers[0]!.sigma).toBeNull();
+  expect(report.problems).toContainEqual(
+    expect.objectContaining({
+      severity: "error",
+      where: "first",
+      message: "the weight computed from raw holds a NaN or an infinity",
+    }),
+  );
 });
 
 it("is left as it is by normalize, which says why, and counts for the network's bound", async () => {

@@ -8,6 +8,7 @@ import type { Problem } from "./schema.ts";
 
 /** How a weight with a NaN or an infinity is reported. @param where what the problem is said of: names are said once. */
 export function nonFiniteMessage(weight: TensorEntry, where: string): string {
+  if (isFolded(weight)) return `the weight computed from ${weight.name} holds a NaN or an infinity`;
   const name = weight.name === where ? "" : ` ${weight.name}`;
   return `the weight${name} holds a NaN or an infinity`;
 }
