@@ -2,6 +2,7 @@ import { formatNumber } from "../../audit/format-number.ts";
 import type { FindingReport } from "../schema.ts";
 import { CLEAR, errorsAbove, finite, mean, metricAt } from "../statistics.ts";
 import type { RunRecord, StudyResults } from "../study.ts";
+import { verdictOf } from "../verdict.ts";
 import { type ArmName, CRITICS } from "./arms.ts";
 import type { PlanarDetail } from "./planar.ts";
 
@@ -172,7 +173,7 @@ function substitutes(results: StudyResults): Found {
     ["hq", "modes"].some((key) => isClearlyAbove(runs(best.arm), runs(arm), key)),
   );
   return {
-    verdict: share(worse.length, soft.length),
+    verdict: verdictOf(worse.length, soft.length),
     because: `${[best, ...soft].map(said).join("; ")}. ${APART}`,
   };
 }
@@ -187,7 +188,7 @@ function cost(results: StudyResults): Found {
   if (penalty === undefined || held.length === 0) return OPEN;
   const less = held.filter(({ seconds }) => seconds < penalty.seconds);
   return {
-    verdict: share(less.length, held.length),
+    verdict: verdictOf(less.length, held.length),
     because: `Seconds for a run at D, proofs of bounds included, as measured while other runs were going on beside it: ${times.map(({ arm, seconds }) => `${titleOf(arm)} ${formatNumber(seconds, 3)}`).join(", ")}. What a step costs alone is in docs/performance.md.`,
   };
 }
@@ -209,7 +210,7 @@ function losses(results: StudyResults): Found {
     return over(held, free) && !over(free, held);
   });
   return {
-    verdict: share(helped.length, pairs.length),
+    verdict: verdictOf(helped.length, pairs.length),
     because: `${pairs.map(({ loss, held, free }) => `${loss}: ${said(held)}; ${said(free)}`).join(". ")}. ${APART}`,
   };
 }
@@ -252,7 +253,7 @@ function known(results: StudyResults): Found {
     ({ problem, relu, sorted }) => `${problem} ${formatNumber(relu, 3)} against ${formatNumber(sorted, 3)}`,
   );
   return {
-    verdict: share(reached.length, pairs.length),
+    verdict: verdictOf(reached.length, pairs.length),
     because: `Estimates of a distance of 1, W/σ₁ with ReLU against Björck with GroupSort: ${each.join("; ")}.`,
   };
 }
@@ -282,10 +283,6 @@ function isSingle(runs: readonly RunRecord[]): boolean {
 function isClearlyAbove(more: readonly RunRecord[], less: readonly RunRecord[], key: string): boolean {
   const values = (runs: readonly RunRecord[]) => runs.map(({ metrics }) => metricAt(metrics, key));
   return errorsAbove(values(more), values(less)) > CLEAR;
-}
-
-function share(right: number, all: number): FindingReport["verdict"] {
-  return right === all ? "holds" : right > 0 ? "holds in part" : "does not hold";
 }
 
 /** The detail of a game in the plane. */

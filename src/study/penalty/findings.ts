@@ -2,6 +2,7 @@ import { formatNumber } from "../../audit/format-number.ts";
 import type { CellReport, FindingReport } from "../schema.ts";
 import { CLEAR, errorsAbove, finite, metricAt, summarize } from "../statistics.ts";
 import type { StudyResults } from "../study.ts";
+import { verdictOfChecks } from "../verdict.ts";
 
 /** Flow errors below this share of σ₁ count as equal: gradient descent takes steps. */
 const EQUAL = 0.02;
@@ -28,8 +29,6 @@ export function findingsOf(results: StudyResults): FindingReport[] {
     steepness(results),
   ];
 }
-
-type Verdict = FindingReport["verdict"];
 
 function alone({ cells }: StudyResults): FindingReport {
   const claim =
@@ -103,7 +102,7 @@ function byLayer(results: StudyResults, { claim, key, say, after }: LayerQuestio
     return { isMore: errorsAbove(more, less) > CLEAR, said: say(layer, spread(more), spread(less)) };
   });
   const because = `${capital(layers.map(({ said }) => said).join("; "))}.${after?.() ?? ""}`;
-  return { claim, verdict: verdictOf(layers.map(({ isMore }) => isMore)), because };
+  return { claim, verdict: verdictOfChecks(layers.map(({ isMore }) => isMore)), because };
 }
 
 function gap(results: StudyResults): FindingReport {
@@ -158,16 +157,11 @@ function byBatch(
   });
   if (compared.length === 0) return unmeasured(claim);
   const because = `${capital(compared.map(({ said }) => said).join("; "))}.`;
-  return { claim, verdict: verdictOf(compared.flatMap(({ better }) => better)), because };
+  return { claim, verdict: verdictOfChecks(compared.flatMap(({ better }) => better)), because };
 }
 
 function unmeasured(claim: string): FindingReport {
   return { claim, verdict: "not measured", because: "Runs of the arms it speaks of are missing." };
-}
-
-function verdictOf(answers: readonly boolean[]): Verdict {
-  if (answers.every((answer) => answer)) return "holds";
-  return answers.some((answer) => answer) ? "holds in part" : "does not hold";
 }
 
 function cellOf(

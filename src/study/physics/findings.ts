@@ -2,6 +2,7 @@ import { formatNumber } from "../../audit/format-number.ts";
 import type { FindingReport } from "../schema.ts";
 import { errorsAbove, finite, metricAt, summarize } from "../statistics.ts";
 import type { RunRecord, StudyResults } from "../study.ts";
+import { verdictOfChecks } from "../verdict.ts";
 import { capitalised, curvesOf, questionOf, runsOf, type SystemKey } from "./questions.ts";
 
 /** What the runs say of learned simulators under spectral normalization. */
@@ -50,14 +51,9 @@ function plausible(results: StudyResults, system: SystemKey): FindingReport {
   });
   return {
     claim,
-    verdict: verdictOf(checks),
+    verdict: verdictOfChecks(checks),
     because: `${said.join(" ")} (Spectral norm against unconstrained. ${APART})`,
   };
-}
-
-function verdictOf(checks: readonly boolean[]): FindingReport["verdict"] {
-  if (checks.every(Boolean)) return "holds";
-  return checks.some(Boolean) ? "holds in part" : "does not hold";
 }
 
 function drift(results: StudyResults): FindingReport {
@@ -70,7 +66,7 @@ function drift(results: StudyResults): FindingReport {
     `${number(summaryAt(held, key).mean!)} against ${number(summaryAt(free, key).mean!)}`;
   return {
     claim,
-    verdict: verdictOf(checks),
+    verdict: verdictOfChecks(checks),
     because: `Mean |Ê − E|/E over 10 s: ${pair("drift")} at equal one-step error, ${pair("full.drift")} after the whole budget. ${APART} Nothing in a cap knows of energy: less drift would be a better fit, not a law that is kept.`,
   };
 }
@@ -86,7 +82,7 @@ function landing(results: StudyResults): FindingReport {
   );
   return {
     claim,
-    verdict: verdictOf(apart),
+    verdict: verdictOfChecks(apart),
     because: `Landed at equal one-step error: ${percentage(share(held, "landed"))} against ${percentage(share(free, "landed"))}; after the whole budget ${percentage(share(held, "full.landed"))} against ${percentage(share(free, "full.landed"))}. At equal one-step error every network has hardly begun to fit the noise; that is where stopping early helps without any cap.`,
   };
 }

@@ -2,6 +2,7 @@ import { formatNumber } from "../../audit/format-number.ts";
 import type { FindingReport } from "../schema.ts";
 import { finite, mean, metricAt } from "../statistics.ts";
 import type { RunRecord, StudyResults } from "../study.ts";
+import { verdictOf } from "../verdict.ts";
 import { RNN_ARMS } from "./arms.ts";
 import { detailsOf, geometricMean, longest } from "./runs.ts";
 
@@ -57,10 +58,6 @@ function countText(runs: readonly RunRecord[]): string {
         ? `${(100 * value).toFixed(1)} %`
         : formatNumber(value, 2);
   return `${runs.filter(remembers).length} of ${runs.length} seeds on ${experiment} ${variant} (mean ${key} ${said})`;
-}
-
-function verdictOf(right: number, all: number): FindingReport["verdict"] {
-  return right === all ? "holds" : right > 0 ? "holds in part" : "does not hold";
 }
 
 function solves(results: StudyResults, arm: string, experiment: string, claim: string): FindingReport {

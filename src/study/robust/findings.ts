@@ -2,8 +2,7 @@ import { summaryOf } from "../cells.ts";
 import type { CellReport, FindingReport } from "../schema.ts";
 import { finite, metricAt } from "../statistics.ts";
 import type { StudyResults } from "../study.ts";
-
-type Verdict = FindingReport["verdict"];
+import { verdictOfChecks } from "../verdict.ts";
 
 /** Networks that every arm trains, with the names of their experiments. */
 const NETWORKS = [
@@ -35,13 +34,6 @@ const spread = ({ mean: centre, std, count }: Measured) =>
 /** Whether the difference of the means is more than both standard deviations together. */
 function clearlyAbove(a: Measured, b: Measured): boolean {
   return a.mean - b.mean > a.std + b.std;
-}
-
-/** All of them: holds; none: does not; else in part. */
-function verdictOf(checks: readonly boolean[]): Verdict {
-  if (checks.length === 0) return "not measured";
-  if (checks.every(Boolean)) return "holds";
-  return checks.some(Boolean) ? "holds in part" : "does not hold";
 }
 
 /** What the runs say of each claim. */
@@ -103,7 +95,7 @@ function finding(
 ): FindingReport {
   const because =
     checks.length === 0 ? "These arms were not run." : sentence(checks.map(({ text }) => text).join("; "));
-  return { claim, verdict: verdictOf(checks.map(({ holds }) => holds)), because };
+  return { claim, verdict: verdictOfChecks(checks.map(({ holds }) => holds)), because };
 }
 
 const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
